@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+pub mod error;
+pub mod face;
+pub mod hex;
+pub mod rng;
+pub mod runtime;
+pub mod time;
+pub mod url;
+
+pub use error::{Error, ErrorKind, Result};
+pub use face::{Driver, Op};
+pub use rng::{Rng, SystemRng};
+pub use runtime::{Runtime, ThreadPool};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use url::BackendUrl;
