@@ -1,0 +1,112 @@
+//! Digests of stored bytes.
+
+use cacheness_core::hex::Hex;
+use std::fmt;
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// A digest, tagged with its algorithm.
+///
+/// XXH3-128 finds accidents; BLAKE3 also withstands forgery, and is used where a signature or an address stands on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Digest {
+    /// XXH3, 128 bits, big-endian.
+    Xxh3([u8; 16]),
+    /// BLAKE3, 256 bits.
+    Blake3([u8; 32]),
+}
+
+/// Which digest to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestAlgorithm {
+    /// XXH3-128.
+    Xxh3,
+    /// BLAKE3.
+    Blake3,
+}
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(algorithm: DigestAlgorithm, bytes: &[u8]) -> Self {
+        match algorithm {
+            DigestAlgorithm::Xxh3 => Self::Xxh3(xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes()),
+            DigestAlgorithm::Blake3 => Self::Blake3(*blake3::hash(bytes).as_bytes()),
+        }
+    }
+
+    /// The algorithm that made it.
+    pub fn algorithm(&self) -> DigestAlgorithm {
+        match self {
+            Self::Xxh3(_) => DigestAlgorithm::Xxh3,
+            Self::Blake3(_) => DigestAlgorithm::Blake3,
+        }
+    }
+
+    /// Its bytes, 16 or 32.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Xxh3(bytes) => bytes,
+            Self::Blake3(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Xxh3(_) => "xxh3",
+            Self::Blake3(_) => "b3",
+        };
+        write!(f, "{name}:{}", Hex(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+/// Computes a digest over bytes that arrive in pieces.
+#[derive(Clone)]
+pub struct Hasher(State);
+
+#[derive(Clone)]
+enum State {
+    Xxh3(Box<Xxh3Default>),
+    Blake3(Box<blake3::Hasher>),
+}
+
+impl Hasher {
+    /// A hasher that has seen nothing.
+    pub fn new(algorithm: DigestAlgorithm) -> Self {
+        Self(match algorithm {
+            DigestAlgorithm::Xxh3 => State::Xxh3(Box::default()),
+            DigestAlgorithm::Blake3 => State::Blake3(Box::default()),
+        })
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Xxh3(hasher) => hasher.update(bytes),
+            State::Blake3(hasher) => drop(hasher.update(bytes)),
+        }
+    }
+
+    /// The digest of all bytes so far.
+    pub fn digest(&self) -> Digest {
+        match &self.0 {
+            State::Xxh3(hasher) => Digest::Xxh3(hasher.digest128().to_be_bytes()),
+            State::Blake3(hasher) => Digest::Blake3(*hasher.finalize().as_bytes()),
+        }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hasher({})", self.digest())
+    }
+}

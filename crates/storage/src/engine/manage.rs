@@ -1,0 +1,114 @@
+//! Everything but putting and getting values.
+
+use super::Engine;
+use crate::{
+    Change, Condition, Cursor, EntryKey, Filter, MetadataStats, OnUnmet, Outcome, Page, Patch, Query, Reclaim,
+    ReclaimOrder, Reclaimed, Version,
+};
+use cacheness_core::{Error, ErrorKind, Result};
+use std::sync::atomic::Ordering;
+
+/// How many records one transaction of a clear removes.
+const BATCH: usize = 1000;
+
+impl Engine {
+    /// Removes a record; says whether one met the condition.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], and what the index returns.
+    pub async fn remove(&self, key: &EntryKey, condition: Condition) -> Result<bool> {
+        self.check_open()?;
+        let outcome = self.commit_one(Change::Remove { key: key.clone(), condition }).await?;
+        Ok(matches!(outcome, Outcome::Applied { previous: Some(_), .. }))
+    }
+
+    /// Changes fields of a record; says whether one met the condition.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], and what the index returns.
+    pub async fn patch(&self, key: &EntryKey, patch: Patch, condition: Condition) -> Result<bool> {
+        self.check_open()?;
+        let change = Change::Patch { key: key.clone(), patch: Box::new(patch), condition };
+        Ok(self.commit_one(change).await?.is_applied())
+    }
+
+    /// The next records of a query.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], [`ErrorKind::InvalidQuery`], and what the index returns.
+    pub async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
+        self.check_open()?;
+        self.metadata.page(query, after).await
+    }
+
+    /// Removes every record that the filter means; returns how many. Others may be added meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], [`ErrorKind::InvalidQuery`], and what the index returns; batches that were removed
+    /// before the error stay removed.
+    pub async fn remove_where(&self, filter: &Filter) -> Result<u64> {
+        self.check_open()?;
+        let plan =
+            Reclaim::Entries { filter: filter.clone(), order: ReclaimOrder::Key, limit: BATCH, until_bytes: None };
+        let mut removed = 0;
+        loop {
+            let Reclaimed { keys, condemned, more, busy } = self.metadata.reclaim(&plan).await?;
+            removed += keys.len() as u64;
+            self.delete_condemned(&condemned).await;
+            if busy {
+                let message = "another process is removing records";
+                return Err(Error::new(ErrorKind::Unavailable, message).advice("try again when it is done"));
+            }
+            if !more {
+                self.forget_deleted().await?;
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Drops a record that was judged bad, unless another version took its place since.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub async fn drop_judged(&self, key: &EntryKey, judged: Version) -> Result<bool> {
+        self.remove(key, Condition::Version(judged)).await
+    }
+
+    /// Totals of the index.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], and what the index returns.
+    pub async fn stats(&self) -> Result<MetadataStats> {
+        self.check_open()?;
+        self.metadata.stats().await
+    }
+
+    /// Closes the store: later calls fail, and both backends release what they hold. A second close is no error.
+    ///
+    /// # Errors
+    ///
+    /// What the backends return.
+    pub async fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let forgotten = self.forget_deleted().await;
+        let metadata = self.metadata.close().await;
+        let blobs = self.blobs.close().await;
+        forgotten.and(metadata).and(blobs)
+    }
+
+    async fn forget_deleted(&self) -> Result<()> {
+        let changes: Vec<_> = self.take_deleted().into_iter().map(|blob| Change::Forget { blob }).collect();
+        if !changes.is_empty() {
+            self.metadata.commit(changes, OnUnmet::Skip).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The engine: the write protocol and the read protocol over any pair of backends. It has no TTL and no face.
+//!
+//! `BlobStore` and the cache stand on it; a program uses those.
+
+mod identity;
+mod manage;
+mod options;
+mod payload;
+mod pipeline;
+mod read;
+mod source;
+mod write;
+
+pub use options::{Compression, EngineOptions};
+pub use read::{Found, Lookup};
+pub use source::{Async, Blocking, Face, Source};
+pub use write::{NewEntry, Written};
+
+use crate::{BlobBackend, BlobId, MetadataBackend, StoreId, Version};
+use cacheness_core::face::Placement;
+use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
+use cacheness_handlers::HandlerRegistry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The index.
+    pub metadata: Arc<dyn MetadataBackend>,
+    /// The bytes.
+    pub blobs: Arc<dyn BlobBackend>,
+    /// Which handler stores which type.
+    pub handlers: HandlerRegistry,
+    /// Where work runs.
+    pub runtime: Arc<dyn Runtime>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The chance.
+    pub rng: Arc<dyn Rng>,
+    /// The rest.
+    pub options: EngineOptions,
+}
+
+/// One open store.
+#[derive(Debug)]
+pub struct Engine {
+    metadata: Arc<dyn MetadataBackend>,
+    blobs: Arc<dyn BlobBackend>,
+    handlers: HandlerRegistry,
+    driver: Driver,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    options: EngineOptions,
+    store: StoreId,
+    closed: AtomicBool,
+    /// Blobs that are deleted and wait for the next commit to be forgotten.
+    deleted: Mutex<Vec<BlobId>>,
+}
+
+impl Engine {
+    /// Opens the store that lies in a pair of backends, or makes one of a pair that is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a pair that cannot work together or a runtime that does not fit,
+    /// [`ErrorKind::ForeignStore`] when index and blobs belong to different stores, and what the backends return.
+    pub async fn open(parts: Parts) -> Result<Self> {
+        let driver = Self::driver_for(&parts)?;
+        identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
+        let store = identity::agree(&parts).await?;
+        let Parts { metadata, blobs, handlers, clock, rng, options, .. } = parts;
+        let (closed, deleted) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted })
+    }
+
+    /// The driver that opening and using these parts takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::new`].
+    pub fn driver_for(parts: &Parts) -> Result<Driver> {
+        let placement = Placement::of([parts.metadata.info().blocking, parts.blobs.info().blocking]);
+        Driver::new(parts.runtime.clone(), placement)
+    }
+
+    /// The identity of the store.
+    pub fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Where its work happens.
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Its handlers.
+    pub fn handlers(&self) -> &HandlerRegistry {
+        &self.handlers
+    }
+
+    /// Its index.
+    pub fn metadata(&self) -> &dyn MetadataBackend {
+        &*self.metadata
+    }
+
+    /// Its bytes.
+    pub fn blobs(&self) -> &dyn BlobBackend {
+        &*self.blobs
+    }
+
+    /// A version that no record ever had.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rng::fill`].
+    pub fn mint_version(&self) -> Result<Version> {
+        Version::mint(&*self.rng)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the store was closed").advice("open it again"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! The way of a value's bytes: handler, codec, hash, spool.
+
+use super::options::{Choice, EngineOptions};
+use super::source::{Held, Source};
+use crate::{Content, Digest, Hasher};
+use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// A value whose stored bytes lie in a spool, where a trailer may still follow them.
+pub(super) struct Encoded {
+    pub(super) spool: Spool,
+    pub(super) content: Content,
+}
+
+/// Runs a value through the pipeline.
+pub(super) fn encode(
+    source: &Source<'_>,
+    options: &EngineOptions,
+    staging: Option<PathBuf>,
+    key_digest: Option<[u8; 32]>,
+) -> Result<Encoded> {
+    let hints = &source.format.hints;
+    let output = Output {
+        hasher: Hasher::new(options.digest),
+        size: 0,
+        spool: Spool::new(options.staging_memory, staging.as_deref()),
+    };
+    let mut pipeline = Pipeline {
+        choice: options.compression.choose(hints),
+        limit: options.max_value_size,
+        raw_size: 0,
+        stage: Stage::Undecided(Vec::new(), output),
+    };
+    if let Some(size) = hints.size {
+        pipeline.check_limit(size)?;
+        if size > pipeline.choice.threshold {
+            pipeline.decide()?;
+        }
+    }
+    match &source.held {
+        Held::Borrowed(value) => source.handler.encode(*value, &source.format, &mut pipeline)?,
+        Held::Shared(value) => source.handler.encode(&**value, &source.format, &mut pipeline)?,
+        Held::Encoded(bytes) => match &**bytes {
+            Spooled::Memory(bytes) => pipeline.write_all(bytes)?,
+            Spooled::File(file) => drop(io::copy(&mut file.reader()?, &mut pipeline)?),
+        },
+    }
+    let Finished { encoding, raw_size, output } = pipeline.finish()?;
+    let content = Content {
+        type_tag: source.handler.type_tag().to_owned().into(),
+        type_name: source.type_name.into(),
+        format: source.format.name.clone(),
+        format_version: source.format.version,
+        schema: source.format.schema,
+        extra: source.format.extra.clone(),
+        encoding,
+        raw_size,
+        stored_size: output.size,
+        digest: output.digest(),
+        key_digest,
+    };
+    Ok(Encoded { spool: output.spool, content })
+}
+
+struct Pipeline {
+    choice: Choice,
+    limit: u64,
+    raw_size: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Too few bytes so far to know whether the codec is worth it.
+    Undecided(Vec<u8>, Output),
+    Plain(Output),
+    Coded(Encoder<Output>),
+    /// A codec failed; the error was reported.
+    Failed,
+}
+
+struct Finished {
+    encoding: Encoding,
+    raw_size: u64,
+    output: Output,
+}
+
+impl Pipeline {
+    fn check_limit(&self, size: u64) -> Result<()> {
+        if size > self.limit {
+            let message = format!("the value has more than {} bytes, the largest that is stored", self.limit);
+            return Err(Error::new(ErrorKind::TooLarge, message).advice("split it, or raise max_value_size"));
+        }
+        Ok(())
+    }
+
+    /// The value is large enough for its codec.
+    fn decide(&mut self) -> Result<()> {
+        if let Stage::Undecided(buffer, output) = std::mem::replace(&mut self.stage, Stage::Failed) {
+            self.stage = match self.choice.codec {
+                Codec::None => Stage::Plain(output),
+                codec => Stage::Coded(Encoder::new(codec, self.choice.shuffle, output)?),
+            };
+            self.forward(&buffer)?;
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stage {
+            Stage::Undecided(buffer, _) => {
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+            Stage::Plain(output) => output.write_all(bytes),
+            Stage::Coded(encoder) => encoder.write_all(bytes),
+            Stage::Failed => Err(Error::new(ErrorKind::Compression, "the codec failed before").into()),
+        }
+    }
+
+    fn finish(self) -> Result<Finished> {
+        let raw_size = self.raw_size;
+        let plain = Encoding::NONE;
+        match self.stage {
+            Stage::Undecided(buffer, mut output) => {
+                output.write_all(&buffer)?;
+                Ok(Finished { encoding: plain, raw_size, output })
+            }
+            Stage::Plain(output) => Ok(Finished { encoding: plain, raw_size, output }),
+            Stage::Coded(encoder) => {
+                let encoding = self.choice.codec.encoding(self.choice.shuffle);
+                Ok(Finished { encoding, raw_size, output: encoder.finish()? })
+            }
+            Stage::Failed => Err(Error::new(ErrorKind::Compression, "the codec failed before")),
+        }
+    }
+}
+
+impl Write for Pipeline {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.raw_size += bytes.len() as u64;
+        self.check_limit(self.raw_size)?;
+        if matches!(self.stage, Stage::Undecided(..)) && self.raw_size > self.choice.threshold {
+            self.decide()?;
+        }
+        self.forward(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The stored bytes: counted, hashed, spooled.
+struct Output {
+    hasher: Hasher,
+    size: u64,
+    spool: Spool,
+}
+
+impl Output {
+    fn digest(&self) -> Digest {
+        self.hasher.digest()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.spool.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.spool.flush()
+    }
+}

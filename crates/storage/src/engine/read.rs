@@ -1,0 +1,143 @@
+//! The read protocol: record, bytes, verification, value.
+
+use super::payload::{self, Stored};
+use super::source::no_handler;
+use super::Engine;
+use crate::{Body, EntryKey, Fields, GetBlob, Location, Record};
+use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_handlers::{ErasedHandler, HandlerRef};
+use std::any::{Any, TypeId, type_name};
+use std::time::{Duration, Instant};
+
+/// How long a read follows a key that is overwritten again and again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Values of more stored bytes are decoded off the executor.
+const DECODE_INLINE: u64 = 64 << 10;
+
+/// What looking a key up came to.
+#[derive(Debug)]
+pub enum Lookup<J> {
+    /// The record, and its bytes at hand.
+    Found(Found),
+    /// There is no record.
+    Absent,
+    /// The judge refused the record.
+    Refused(J),
+    /// The record's blob is gone, although nothing replaced the record: the store is damaged.
+    Lost(Record, Error),
+}
+
+/// A record whose bytes are at hand.
+#[derive(Debug)]
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    pub(super) stored: Stored,
+}
+
+impl Engine {
+    /// The record of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], and what the index returns.
+    pub async fn record(&self, key: &EntryKey, fields: Fields) -> Result<Option<Record>> {
+        self.check_open()?;
+        Ok(self.metadata.get(std::slice::from_ref(key), fields).await?.pop().flatten())
+    }
+
+    /// Opens the value of a key. `judge` sees the record before its bytes are opened, and again whenever another
+    /// version took its place meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`]; [`ErrorKind::Timeout`] for a key that is overwritten faster than it can be read; what the
+    /// backends return.
+    pub async fn find<J>(
+        &self,
+        key: &EntryKey,
+        fields: Fields,
+        judge: impl Fn(&Record) -> Result<(), J>,
+    ) -> Result<Lookup<J>> {
+        let Some(mut record) = self.record(key, fields).await? else { return Ok(Lookup::Absent) };
+        let start = Instant::now();
+        loop {
+            if let Err(verdict) = judge(&record) {
+                return Ok(Lookup::Refused(verdict));
+            }
+            if let Some(stored) = self.stored(&record).await? {
+                return Ok(Lookup::Found(Found { record, stored }));
+            }
+            // The blob is gone: deleted because the record changed meanwhile, or lost.
+            let Some(again) = self.record(key, fields).await? else { return Ok(Lookup::Absent) };
+            if again.version == record.version {
+                let message = format!("the blob of version {} is missing from {}", record.version, self.blobs);
+                return Ok(Lookup::Lost(record, Error::new(ErrorKind::Corrupt, message).key(key)));
+            }
+            if start.elapsed() > PATIENCE {
+                let message = "the value was overwritten faster than it could be read";
+                return Err(Error::new(ErrorKind::Timeout, message).key(key));
+            }
+            record = again;
+        }
+    }
+
+    async fn stored(&self, record: &Record) -> Result<Option<Stored>> {
+        let id = match &record.location {
+            Location::Inline(bytes) => return Ok(Some(Stored::Bytes(bytes.clone()))),
+            Location::Blob(id) => *id,
+            Location::Omitted => return Err(Error::new(ErrorKind::Internal, "the payload was not asked for")),
+        };
+        let payload = self.blobs.get(&id, GetBlob::first(record.content.stored_size)).await?;
+        Ok(payload.map(|payload| match payload.body {
+            Body::Bytes(bytes) => Stored::Bytes(bytes),
+            Body::File { file, size } => Stored::File { file, size },
+        }))
+    }
+
+    /// Decodes what was found as a `T`, by the registered handler that wrote it or by `fallback`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TypeMismatch`] when another kind of value is stored, [`ErrorKind::SchemaMismatch`],
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::FormatTooNew`], and [`ErrorKind::NoHandler`] when `T` has no handler at all.
+    pub async fn decode<T: Any + Send + Sync>(
+        &self,
+        found: Found,
+        fallback: Option<&'static dyn ErasedHandler>,
+    ) -> Result<T> {
+        let Found { record, stored } = found;
+        let handler = self.reader_of::<T>(&record, fallback)?;
+        let large = record.content.stored_size > DECODE_INLINE;
+        let key = record.key.clone();
+        let work = move || payload::decode(&handler, &record.content, stored);
+        let value = if large { self.driver.compute(work).await } else { work() }.map_err(|error| error.key(&key))?;
+        value.downcast::<T>().map(|value| *value).map_err(|_| {
+            Error::new(ErrorKind::Internal, format!("a handler for {} decoded another type", type_name::<T>()))
+        })
+    }
+
+    fn reader_of<T: Any>(
+        &self,
+        record: &Record,
+        fallback: Option<&'static dyn ErasedHandler>,
+    ) -> Result<HandlerRef> {
+        let tag = &*record.content.type_tag;
+        if let Some(handler) = self.handlers.for_tag(TypeId::of::<T>(), tag) {
+            return Ok(handler);
+        }
+        match fallback {
+            Some(handler) if handler.type_tag() == tag => Ok(HandlerRef::Static(handler)),
+            None if self.handlers.iter().all(|info| info.type_name != type_name::<T>()) => {
+                Err(no_handler::<T>(&self.handlers))
+            }
+            _ => {
+                let message = format!("{tag:?} of {} is stored, not {}", record.content.type_name, type_name::<T>());
+                Err(Error::new(ErrorKind::TypeMismatch, message)
+                    .key(&record.key)
+                    .advice("read it as the type that was put, or invalidate it"))
+            }
+        }
+    }
+}

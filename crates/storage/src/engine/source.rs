@@ -1,0 +1,158 @@
+//! A value on its way in: borrowed, shared or already encoded.
+
+use super::Engine;
+use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_handlers::{ErasedHandler, Format, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value};
+use std::any::{Any, type_name};
+use std::fmt;
+use std::sync::Arc;
+
+/// A value, the handler that stores it, and the format that the handler planned.
+#[derive(Clone)]
+pub struct Source<'v> {
+    pub(super) held: Held<'v>,
+    pub(super) handler: HandlerRef,
+    pub(super) format: Format,
+    pub(super) type_name: &'static str,
+}
+
+#[derive(Clone)]
+pub(super) enum Held<'v> {
+    Borrowed(&'v (dyn Any + Send + Sync)),
+    Shared(Arc<dyn Any + Send + Sync>),
+    Encoded(Arc<Spooled>),
+}
+
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} as {})", self.type_name, self.format.name)
+    }
+}
+
+impl<'v> Source<'v> {
+    /// A borrowed value.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoHandler`] when nothing stores its type; what planning returns.
+    pub fn borrowed<V: Put + ?Sized>(handlers: &HandlerRegistry, value: &'v V) -> Result<Self> {
+        match value.lend() {
+            Lent::Borrowed(value) => {
+                let fallback = V::Stored::fallback();
+                Self::new::<V::Stored>(handlers, fallback, value, Held::Borrowed(value))
+            }
+            Lent::Owned(value) => Self::shared(handlers, Arc::new(value)),
+        }
+    }
+
+    /// A borrowed value of any type that a registered handler stores.
+    ///
+    /// # Errors
+    ///
+    /// As [`borrowed`](Self::borrowed).
+    pub fn typed<T: Any + Send + Sync>(handlers: &HandlerRegistry, value: &'v T) -> Result<Self> {
+        Self::new::<T>(handlers, None, value, Held::Borrowed(value))
+    }
+
+    /// A shared value.
+    ///
+    /// # Errors
+    ///
+    /// As [`borrowed`](Self::borrowed).
+    pub fn shared<T: Value>(handlers: &HandlerRegistry, value: Arc<T>) -> Result<Source<'static>> {
+        Source::new::<T>(handlers, T::fallback(), &*value.clone(), Held::Shared(value))
+    }
+
+    fn new<T: Any>(
+        handlers: &HandlerRegistry,
+        fallback: Option<&'static dyn ErasedHandler>,
+        value: &dyn Any,
+        held: Held<'v>,
+    ) -> Result<Self> {
+        let handler = handlers.for_value(value).or(fallback.map(HandlerRef::Static));
+        let handler = handler.ok_or_else(|| no_handler::<T>(handlers))?;
+        let format = handler.plan(value)?;
+        Ok(Self { held, handler, format, type_name: type_name::<T>() })
+    }
+
+    /// Lets go of a borrow by encoding the value now, in memory up to `memory` bytes.
+    ///
+    /// # Errors
+    ///
+    /// What encoding returns.
+    pub fn detach(self, memory: usize) -> Result<Source<'static>> {
+        let Self { held, handler, format, type_name } = self;
+        let held = match held {
+            Held::Borrowed(value) => {
+                let mut spool = Spool::new(memory, None);
+                handler.encode(value, &format, &mut spool)?;
+                Held::Encoded(Arc::new(spool.finish()?))
+            }
+            Held::Shared(value) => Held::Shared(value),
+            Held::Encoded(bytes) => Held::Encoded(bytes),
+        };
+        Ok(Source { held, handler, format, type_name })
+    }
+}
+
+pub(super) fn no_handler<T>(handlers: &HandlerRegistry) -> Error {
+    let known: Vec<_> = handlers.iter().map(|info| info.name.to_owned()).collect();
+    Error::new(ErrorKind::NoHandler, format!("no handler stores {}", type_name::<T>())).advice(format!(
+        "register one, or derive Serialize and Deserialize; registered: {}",
+        if known.is_empty() { "none".into() } else { known.join(", ") }
+    ))
+}
+
+/// What the two faces of a handle prepare differently.
+pub trait Face: Copy {
+    /// How long a source may keep a borrow.
+    type Source<'v>;
+
+    /// Prepares a borrowed value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::borrowed`]; the async face also encodes.
+    fn source<'v, V: Put + ?Sized>(self, engine: &Engine, value: &'v V) -> Result<Self::Source<'v>>;
+
+    /// Prepares a borrowed value of any type that a registered handler stores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::typed`]; the async face also encodes.
+    fn typed<'v, T: Any + Send + Sync>(self, engine: &Engine, value: &'v T) -> Result<Self::Source<'v>>;
+}
+
+/// The blocking face: a value is borrowed until it is stored, and encoded straight into the spool.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocking;
+
+/// The async face: a borrowed value is encoded at the call, on the caller's thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Async;
+
+impl Face for Blocking {
+    type Source<'v> = Source<'v>;
+
+    fn source<'v, V: Put + ?Sized>(self, engine: &Engine, value: &'v V) -> Result<Source<'v>> {
+        engine.check_open()?;
+        Source::borrowed(&engine.handlers, value)
+    }
+
+    fn typed<'v, T: Any + Send + Sync>(self, engine: &Engine, value: &'v T) -> Result<Source<'v>> {
+        engine.check_open()?;
+        Source::typed(&engine.handlers, value)
+    }
+}
+
+impl Face for Async {
+    type Source<'v> = Source<'static>;
+
+    fn source<V: Put + ?Sized>(self, engine: &Engine, value: &V) -> Result<Source<'static>> {
+        Blocking.source(engine, value)?.detach(engine.options.staging_memory)
+    }
+
+    fn typed<T: Any + Send + Sync>(self, engine: &Engine, value: &T) -> Result<Source<'static>> {
+        Blocking.typed(engine, value)?.detach(engine.options.staging_memory)
+    }
+}

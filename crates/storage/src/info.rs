@@ -1,0 +1,77 @@
+//! What a backend says about itself.
+
+use cacheness_core::Timestamp;
+use std::borrow::Cow;
+
+/// What a backend is, and what it can do. Constant while it is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendInfo {
+    /// The name it is registered under, such as `sqlite`.
+    pub name: Cow<'static, str>,
+    /// Who can see what is in it.
+    pub locality: Locality,
+    /// Whether its futures do their work when polled and are ready on the first poll. The others need tokio.
+    pub blocking: bool,
+    /// What it can do beyond the contract.
+    pub capabilities: Capabilities,
+}
+
+/// Who can see what is in a backend, from few to many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Locality {
+    /// This process, until it ends.
+    Process,
+    /// Every process of this machine.
+    Host,
+    /// Many machines.
+    Shared,
+}
+
+/// What a backend can do beyond the contract. A capability that is missing is refused at open, not at call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// `get` of a blob honours `if_match`.
+    pub if_match: bool,
+    /// Commits survive the loss of power when asked for [`Durability::Full`].
+    pub full_durability: bool,
+    /// Rows of the user's own tables ride in a commit.
+    pub custom_rows: bool,
+}
+
+/// What an acknowledged put survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub enum Durability {
+    /// The end of the process, also by `kill -9`.
+    #[default]
+    Process,
+    /// The loss of power.
+    Full,
+}
+
+/// How a memory copy of a record is proven fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Coherence {
+    /// Nobody else can change the backend.
+    Exclusive,
+    /// Only by asking for the record's version.
+    Probe,
+}
+
+/// Totals of an index; kept, never summed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct MetadataStats {
+    /// Records, without system records.
+    pub entries: u64,
+    /// Stored bytes: payloads in records and blobs, each blob once, trailers not counted.
+    pub bytes: u64,
+    /// Blobs that records name.
+    pub blobs: u64,
+    /// Condemned blobs that are not forgotten yet.
+    pub condemned: u64,
+    /// The time that conditions of this backend are evaluated at.
+    pub now: Timestamp,
+}

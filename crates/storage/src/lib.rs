@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod blob;
+mod change;
+mod content;
+mod digest;
+pub mod engine;
+mod entry;
+mod filter;
+mod id;
+mod info;
+mod key;
+pub mod memory;
+mod query;
+mod reclaim;
+mod record;
+mod registry;
+mod store;
+mod trailer;
+mod wire;
+
+pub use async_trait::async_trait;
+pub use backend::{BlobBackend, MetadataBackend};
+pub use blob::{BlobInfo, Body, GetBlob, Payload, PutBlob, Staged};
+pub use bytes::Bytes;
+pub use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, Timestamp};
+pub use change::{Change, Condition, OnUnmet, Outcome, Patch};
+pub use digest::{Digest, DigestAlgorithm, Hasher};
+pub use entry::Entry;
+pub use filter::{Comparison, Field, Filter, MAX_FILTER_DEPTH, Operand};
+pub use id::{BlobId, StoreId, Version};
+pub use info::{BackendInfo, Capabilities, Coherence, Durability, Locality, MetadataStats};
+pub use key::EntryKey;
+pub use query::{Cursor, Fields, Page, Query};
+pub use reclaim::{Reclaim, ReclaimOrder, Reclaimed};
+pub use record::{Annotations, Content, Location, Metadata, Record};
+pub use registry::{BackendEntry, BackendRegistry, OpenContext, options_from_url};
+pub use serde;
+pub use store::{BlobStoreBuilder, EntryPage, PutOptions, future, sync};
+pub use trailer::Trailer;

@@ -1,0 +1,124 @@
+//! Opening a `BlobStore`.
+
+use super::{Core, future, sync};
+use crate::engine::{Engine, EngineOptions, Parts};
+use crate::{BlobBackend, MetadataBackend};
+use cacheness_core::face::Placement;
+use cacheness_core::{Clock, Driver, Error, ErrorKind, Op, Result, Rng, Runtime, SystemClock, SystemRng, ThreadPool};
+use cacheness_handlers::HandlerRegistry;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Collects what a [`BlobStore`](sync::BlobStore) is made of.
+#[derive(Debug)]
+pub struct BlobStoreBuilder<S> {
+    metadata: Option<Arc<dyn MetadataBackend>>,
+    blobs: Option<Arc<dyn BlobBackend>>,
+    handlers: HandlerRegistry,
+    runtime: Arc<dyn Runtime>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    options: EngineOptions,
+    face: PhantomData<fn() -> S>,
+}
+
+impl<S> BlobStoreBuilder<S> {
+    pub(super) fn new(face: PhantomData<fn() -> S>) -> Self {
+        Self {
+            metadata: None,
+            blobs: None,
+            handlers: HandlerRegistry::standard(),
+            runtime: Arc::new(ThreadPool::global()),
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+            options: EngineOptions::default(),
+            face,
+        }
+    }
+
+    /// The index.
+    #[must_use]
+    pub fn metadata_backend(mut self, backend: impl MetadataBackend) -> Self {
+        self.metadata = Some(Arc::new(backend));
+        self
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn blob_backend(mut self, backend: impl BlobBackend) -> Self {
+        self.blobs = Some(Arc::new(backend));
+        self
+    }
+
+    /// Which handler stores which type.
+    #[must_use]
+    pub fn handlers(mut self, handlers: HandlerRegistry) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// Where work runs.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How values are stored.
+    #[must_use]
+    pub fn options(mut self, options: EngineOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    fn parts(self) -> Result<(Driver, Parts)> {
+        let missing = |what| {
+            Error::new(ErrorKind::Config, format!("the store has no {what} backend"))
+                .operation("open")
+                .advice("give one to the builder")
+        };
+        let metadata = self.metadata.ok_or_else(|| missing("metadata"))?;
+        let blobs = self.blobs.ok_or_else(|| missing("blob"))?;
+        let placement = Placement::of([metadata.info().blocking, blobs.info().blocking]);
+        let driver = Driver::new(self.runtime.clone(), placement)?;
+        let Self { handlers, runtime, clock, rng, options, .. } = self;
+        Ok((driver, Parts { metadata, blobs, handlers, runtime, clock, rng, options }))
+    }
+}
+
+impl BlobStoreBuilder<sync::BlobStore> {
+    /// Opens the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`]; [`ErrorKind::Config`] without backends.
+    pub fn open(self) -> Result<sync::BlobStore> {
+        let (driver, parts) = self.parts()?;
+        let engine = driver.run(Engine::open(parts))?;
+        Ok(sync::BlobStore(Arc::new(Core { engine })))
+    }
+}
+
+impl BlobStoreBuilder<future::BlobStore> {
+    /// Opens the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`]; [`ErrorKind::Config`] without backends.
+    pub fn open(self) -> Op<future::BlobStore> {
+        match self.parts() {
+            Ok((driver, parts)) => Op::new(&driver, async move {
+                let engine = Engine::open(parts).await?;
+                Ok(future::BlobStore(Arc::new(Core { engine })))
+            }),
+            Err(error) => Op::ready(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The verbs of `BlobStore`, declared once for both faces.
+
+use super::{PutOptions, future, key, sync};
+use crate::engine::{Async, Blocking, Face, Lookup, NewEntry, Source, Written};
+use crate::{Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query};
+use cacheness_core::faces;
+use cacheness_handlers::{Put, Value};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+fn entry(key: EntryKey, annotations: Annotations, condition: Condition) -> NewEntry {
+    NewEntry { key, key_digest: None, expires_at: None, annotations, condition }
+}
+
+/// Some entries, and where to go on: pass `next` to the following call.
+#[derive(Debug, Clone)]
+pub struct EntryPage {
+    /// The entries, fewer than the limit perhaps: only a missing `next` says that there are no more.
+    pub entries: Vec<Entry>,
+    /// Where to go on.
+    pub next: Option<Cursor>,
+}
+
+impl From<crate::Page> for EntryPage {
+    fn from(page: crate::Page) -> Self {
+        Self { entries: page.records.into_iter().map(Entry::from).collect(), next: page.next }
+    }
+}
+
+faces! {
+    sync [] sync::BlobStore as Blocking;
+    future [] future::BlobStore as Async;
+
+    /// Stores a value in the place of the one under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`Serialization`](crate::ErrorKind::Serialization) for a value that would not come back as it is,
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey), [`TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
+    pub fn put[K: AsRef<str>, V: Put + ?Sized](&self, at: K, value: &V) -> () {
+        prepare(core, face) { Ok((key(at)?, face.source(&core.engine, value)?)) }
+        run(core, (key, source)) {
+            core.engine.put(source, entry(key, Annotations::default(), Condition::Always)).await.map(drop)
+        }
+    }
+
+    /// Stores a value with metadata, tags and a description.
+    ///
+    /// # Errors
+    ///
+    /// As `put`.
+    pub fn put_with[K: AsRef<str>, V: Put + ?Sized](&self, at: K, value: &V, options: PutOptions) -> () {
+        prepare(core, face) { Ok((key(at)?, face.source(&core.engine, value)?, options.into_annotations()?)) }
+        run(core, (key, source, annotations)) {
+            core.engine.put(source, entry(key, annotations, Condition::Always)).await.map(drop)
+        }
+    }
+
+    /// Stores a value under a new key and returns the key: 32 random hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// As `put`.
+    pub fn put_new[V: Put + ?Sized](&self, value: &V) -> String {
+        prepare(core, face) {
+            Ok((core.engine.mint_version()?.to_string(), face.source(&core.engine, value)?))
+        }
+        run(core, (name, source)) {
+            core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await?;
+            Ok(name)
+        }
+    }
+
+    /// Stores a shared value; on the async face it is encoded off the caller's thread and never held twice.
+    ///
+    /// # Errors
+    ///
+    /// As `put`.
+    pub fn put_shared[K: AsRef<str>, T: Value](&self, at: K, value: Arc<T>) -> () {
+        prepare(core, _face) { Ok((key(at)?, Source::shared(core.engine.handlers(), value)?)) }
+        run(core, (key, source)) {
+            core.engine.put(source, entry(key, Annotations::default(), Condition::Always)).await.map(drop)
+        }
+    }
+
+    /// Stores a value only where one is stored already, with new annotations; says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// As `put`.
+    pub fn update[K: AsRef<str>, V: Put + ?Sized](&self, at: K, value: &V) -> bool {
+        prepare(core, face) { Ok((key(at)?, face.source(&core.engine, value)?)) }
+        run(core, (key, source)) {
+            let entry = entry(key, Annotations::default(), Condition::Present(Filter::All));
+            Ok(core.engine.put(source, entry).await? != Written::Unmet)
+        }
+    }
+
+    /// The value under `key`; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`TypeMismatch`](crate::ErrorKind::TypeMismatch) and [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch) when
+    /// another type is stored, [`Corrupt`](crate::ErrorKind::Corrupt) for damaged bytes,
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
+    pub fn get[T: Value](&self, at: impl AsRef<str>) -> Option<T> {
+        prepare(_core, _face) { key(at) }
+        run(core, key) {
+            match core.engine.find(&key, Fields::VALUE, |_| Ok::<_, Infallible>(())).await? {
+                Lookup::Found(found) => core.engine.decode(found, T::fallback()).await.map(Some),
+                Lookup::Absent => Ok(None),
+                Lookup::Refused(never) => match never {},
+                Lookup::Lost(_, error) => Err(error),
+            }
+        }
+    }
+
+    /// What is known of the value under `key`, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn metadata[](&self, at: impl AsRef<str>) -> Option<Entry> {
+        prepare(_core, _face) { key(at) }
+        run(core, key) { Ok(core.engine.record(&key, Fields::HEAD).await?.map(Entry::from)) }
+    }
+
+    /// Sets metadata, tags and description of a stored value in the place of the old ones; says whether there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn update_metadata[](&self, at: impl AsRef<str>, options: PutOptions) -> bool {
+        prepare(_core, _face) { Ok((key(at)?, options.into_annotations()?)) }
+        run(core, (key, annotations)) {
+            let mut patch = Patch::new(core.engine.mint_version()?, core.engine.clock().now());
+            patch.annotations = Some(annotations);
+            core.engine.patch(&key, patch, Condition::Always).await
+        }
+    }
+
+    /// Removes the value under `key`; says whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn delete[](&self, at: impl AsRef<str>) -> bool {
+        prepare(_core, _face) { key(at) }
+        run(core, key) { core.engine.remove(&key, Condition::Always).await }
+    }
+
+    /// Whether there is a value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn exists[](&self, at: impl AsRef<str>) -> bool {
+        prepare(_core, _face) { key(at) }
+        run(core, key) { Ok(core.engine.record(&key, Fields::LEAST).await?.is_some()) }
+    }
+
+    /// The next entries of a query, in the order of keys.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidQuery`](crate::ErrorKind::InvalidQuery), [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn list[](&self, query: &Query, after: Option<Cursor>) -> EntryPage {
+        prepare(_core, _face) { Ok((query.clone(), after)) }
+        run(core, (query, after)) { Ok(core.engine.page(&query, after).await?.into()) }
+    }
+
+    /// Removes every value; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
+    pub fn clear[](&self) -> u64 {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.remove_where(&Filter::All).await }
+    }
+
+    /// Totals.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn stats[](&self) -> MetadataStats {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.stats().await }
+    }
+
+    /// Closes the store for every clone; later calls fail. A second close is no error.
+    ///
+    /// # Errors
+    ///
+    /// What the backends return.
+    pub fn close[](&self) -> () {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.close().await }
+    }
+}
+
+/// Both faces of a store over the same backends can live side by side.
+impl From<sync::BlobStore> for future::BlobStore {
+    fn from(store: sync::BlobStore) -> Self {
+        Self(store.0)
+    }
+}
+
+impl From<future::BlobStore> for sync::BlobStore {
+    fn from(store: future::BlobStore) -> Self {
+        Self(store.0)
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod blobs;
+pub mod metadata;
+pub mod records;
+
+mod handler;
+mod poll;
+mod rng;
+mod subject;
+mod suite;
+mod threads;
+
+pub use cacheness_core::{Error, Result};
+pub use handler::handler_roundtrip;
+pub use rng::SeededRng;
+pub use subject::{BlobSubject, MetadataSubject, Subject};
+pub use suite::Check;

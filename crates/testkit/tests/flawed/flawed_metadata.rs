@@ -1,0 +1,378 @@
+//! An index in memory that many openings share, with one flaw at most.
+
+use crate::place::{Place, Yield};
+use cacheness_core::{Clock, SystemClock, Timestamp};
+use cacheness_storage::memory::MemoryMetadata;
+use cacheness_storage::{
+    BackendInfo, BlobId, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind, Fields, Filter, Locality,
+    Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query, Reclaim, ReclaimOrder, Reclaimed, Record,
+    Result, async_trait,
+};
+use cacheness_testkit::MetadataSubject;
+use serde_json::Value as Json;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Flaw {
+    Flawless,
+    AcceptsDeepFilters,
+    AlwaysAborts,
+    ClaimsToBlock,
+    CondemnsAnything,
+    CountsEveryReference,
+    CountsSystemRecords,
+    CursorMustExist,
+    EmptyPageLeadsOn,
+    FloatTotals,
+    FoldsCase,
+    ForgetsAnything,
+    ForgetsCursor,
+    ForgetsOnReopen,
+    ForgetsPrevious,
+    ForgetsToCondemn,
+    IgnoresConditions,
+    IgnoresFields,
+    IgnoresReclaimFilter,
+    IgnoresReclaimLimit,
+    IgnoresReclaimOrder,
+    IgnoresReclaimTarget,
+    IgnoresVersions,
+    KeepsRemoved,
+    KnowsAlwaysMore,
+    LikePrefix,
+    LimitsCommits,
+    LimitsFilters,
+    LimitsReads,
+    LosesDepth,
+    LosesSignature,
+    MergesPuts,
+    MillisecondTimes,
+    NeverAborts,
+    NullsAreUnknown,
+    OwnClock,
+    PatchesAbsent,
+    PatchesCannotClear,
+    ReclaimsSystemRecords,
+    RefusesEmptyCommits,
+    RemovesFirst,
+    RenamesItself,
+    ReversesChanges,
+    RoundsFloats,
+    ShowsSystemRecords,
+    SkipsEmptyRecords,
+    SortsAnswers,
+    StaysOpen,
+    StopsAtShortPages,
+    SystemHoldsNothing,
+    TwoLines,
+    ZeroIsNone,
+}
+
+use Flaw::*;
+
+pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
+    let place = Place::new();
+    MetadataSubject::new(move |context| {
+        let inner = place.open(flaw == ForgetsOnReopen, || MemoryMetadata::new(&context));
+        async move { Ok(Flawed { inner, flaw, closed: AtomicBool::new(false) }) }
+    })
+}
+
+pub(crate) struct Flawed {
+    inner: Arc<MemoryMetadata>,
+    flaw: Flaw,
+    closed: AtomicBool,
+}
+
+impl Flawed {
+    async fn enter(&self) -> Result<()> {
+        Yield::default().await;
+        if self.closed.load(Ordering::SeqCst) && self.flaw != StaysOpen {
+            return Err(Error::new(ErrorKind::Closed, "closed"));
+        }
+        Ok(())
+    }
+
+    async fn find(&self, key: &EntryKey) -> Result<Option<Record>> {
+        Ok(self.inner.get(std::slice::from_ref(key), Fields::ALL).await?.remove(0))
+    }
+
+    async fn forget(&self, blobs: &[BlobId]) -> Result<()> {
+        let forget = blobs.iter().map(|blob| Change::Forget { blob: *blob }).collect();
+        self.inner.commit(forget, OnUnmet::Skip).await.map(drop)
+    }
+
+    fn filter(&self, filter: &Filter) -> Filter {
+        match (filter, self.flaw) {
+            (filter, AcceptsDeepFilters) if filter.check().is_err() => Filter::All,
+            (Filter::Not(inner), NullsAreUnknown) => match &**inner {
+                Filter::Compare(field, ..) | Filter::In(field, _) => Filter::exists(field.clone()) & filter.clone(),
+                _ => filter.clone(),
+            },
+            _ => filter.clone(),
+        }
+    }
+
+    fn condition(&self, condition: Condition) -> Condition {
+        match condition {
+            _ if self.flaw == IgnoresConditions => Condition::Always,
+            Condition::Version(_) if self.flaw == IgnoresVersions => Condition::Present(Filter::All),
+            Condition::Present(filter) => Condition::Present(self.filter(&filter)),
+            Condition::AbsentUnless(filter) => Condition::AbsentUnless(self.filter(&filter)),
+            other => other,
+        }
+    }
+
+    async fn record(&self, mut record: Record) -> Result<Record> {
+        match self.flaw {
+            LosesSignature => record.signature = None,
+            MillisecondTimes => record.created_at = Timestamp::from_micros(record.created_at.as_micros() / 1000 * 1000),
+            RoundsFloats => record.annotations.metadata.values_mut().for_each(round),
+            LosesDepth => record.annotations.metadata.values_mut().for_each(|value| cut(value, 64)),
+            SystemHoldsNothing if record.key.is_system() => record.location = Location::Inline("".into()),
+            MergesPuts if record.annotations.tags.is_empty() => {
+                if let Some(old) = self.find(&record.key).await? {
+                    record.annotations = old.annotations;
+                }
+            }
+            RemovesFirst => {
+                let remove = Change::Remove { key: record.key.clone(), condition: Condition::Always };
+                self.inner.commit(vec![remove], OnUnmet::Abort).await?;
+            }
+            _ => {}
+        }
+        Ok(record)
+    }
+
+    async fn change(&self, change: Change) -> Result<Change> {
+        Ok(match change {
+            Change::Put { record, condition } => {
+                Change::Put { record: Box::new(self.record(*record).await?), condition: self.condition(condition) }
+            }
+            Change::Patch { key, mut patch, condition } => {
+                if self.flaw == PatchesCannotClear {
+                    patch.expires_at = patch.expires_at.filter(Option::is_some);
+                }
+                Change::Patch { key, patch, condition: self.condition(condition) }
+            }
+            Change::Remove { key, condition } if self.flaw == KeepsRemoved => {
+                Change::Remove { key: EntryKey::new(format!("{key} removed")), condition: self.condition(condition) }
+            }
+            Change::Remove { key, condition } => Change::Remove { key, condition: self.condition(condition) },
+            other => other,
+        })
+    }
+
+    /// What the store says instead of the outcome.
+    async fn outcome(&self, change: &Change, outcome: Outcome) -> Result<Outcome> {
+        let yes = Outcome::Applied { previous: None, condemned: Vec::new() };
+        Ok(match (outcome, change, self.flaw) {
+            (Outcome::Applied { condemned, .. }, _, ForgetsPrevious) => Outcome::Applied { previous: None, condemned },
+            (Outcome::Applied { previous, condemned }, _, ForgetsToCondemn) => {
+                self.forget(&condemned).await?;
+                Outcome::Applied { previous, condemned: Vec::new() }
+            }
+            (Outcome::Unmet { .. }, Change::Condemn { .. }, CondemnsAnything) => yes,
+            (Outcome::Unmet { .. }, Change::Forget { .. }, ForgetsAnything) => yes,
+            (Outcome::Unmet { .. }, Change::Patch { .. }, PatchesAbsent) => yes,
+            (outcome, ..) => outcome,
+        })
+    }
+}
+
+#[async_trait]
+impl MetadataBackend for Flawed {
+    fn info(&self) -> BackendInfo {
+        let mut info = self.inner.info();
+        info.locality = Locality::Host;
+        info.blocking = self.flaw == ClaimsToBlock;
+        if self.flaw == RenamesItself && self.closed.load(Ordering::SeqCst) {
+            info.name = "closed".into();
+        }
+        info
+    }
+
+    async fn get(&self, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
+        self.enter().await?;
+        let mut keys = keys.to_vec();
+        match self.flaw {
+            FoldsCase => keys.iter_mut().for_each(|key| *key = EntryKey::new(key.as_str().to_lowercase())),
+            SortsAnswers => keys.sort(),
+            _ => {}
+        }
+        let fields = if self.flaw == IgnoresFields { Fields::ALL } else { fields };
+        let mut records = self.inner.get(&keys, fields).await?;
+        if self.flaw == LimitsReads {
+            records.iter_mut().skip(10_000).for_each(|record| *record = None);
+        }
+        Ok(records)
+    }
+
+    async fn commit(&self, mut changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
+        self.enter().await?;
+        let refused = match self.flaw {
+            RefusesEmptyCommits => changes.is_empty(),
+            LimitsCommits => changes.len() > 999,
+            _ => false,
+        };
+        if refused {
+            return Err(Error::new(ErrorKind::Metadata, "refused"));
+        }
+        let on_unmet = match self.flaw {
+            AlwaysAborts => OnUnmet::Abort,
+            NeverAborts => OnUnmet::Skip,
+            _ => on_unmet,
+        };
+        for change in &mut changes {
+            *change = self.change(change.clone()).await?;
+        }
+        if self.flaw == ReversesChanges {
+            changes.reverse();
+        }
+        let mut outcomes = self.inner.commit(changes.clone(), on_unmet).await?;
+        for (outcome, change) in outcomes.iter_mut().zip(&changes) {
+            *outcome = self.outcome(change, outcome.clone()).await?;
+        }
+        if self.flaw == ReversesChanges {
+            outcomes.reverse();
+        }
+        Ok(outcomes)
+    }
+
+    async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
+        self.enter().await?;
+        let mut asked = query.clone();
+        asked.filter = self.filter(&query.filter);
+        match self.flaw {
+            IgnoresFields => asked.fields = Fields::ALL,
+            LikePrefix => asked.prefix = String::new(),
+            StopsAtShortPages => asked.filter = Filter::All,
+            LimitsFilters if matches!(&query.filter, Filter::In(_, values) if values.len() > 32_766) => {
+                return Err(Error::new(ErrorKind::Metadata, "too many variables"));
+            }
+            ZeroIsNone if query.limit == 0 => return Ok(Page { records: Vec::new(), next: None }),
+            CursorMustExist => {
+                if let Some(cursor) = &after
+                    && self.find(cursor.key()).await?.is_none()
+                {
+                    return Ok(Page { records: Vec::new(), next: None });
+                }
+            }
+            _ => {}
+        }
+        let mut page = self.inner.page(&asked, after).await?;
+        match self.flaw {
+            ForgetsCursor => page.next = None,
+            EmptyPageLeadsOn if page.records.is_empty() => page.next = Some(Cursor::after(EntryKey::new("more"))),
+            LikePrefix => page.records.retain(|record| like(&query.prefix, record.key.as_str())),
+            ShowsSystemRecords if page.next.is_none() => {
+                page.records.extend(self.find(&EntryKey::system("lease")).await?)
+            }
+            StopsAtShortPages => {
+                page.records.retain(|record| query.filter.matches(record, Timestamp::from_micros(0)));
+                page.next = page.next.filter(|_| page.records.len() == query.limit);
+            }
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
+        self.enter().await?;
+        let mut plan = plan.clone();
+        match &mut plan {
+            Reclaim::Entries { filter, order, limit, until_bytes } => {
+                *filter = self.filter(filter);
+                match self.flaw {
+                    IgnoresReclaimFilter => *filter = Filter::All,
+                    IgnoresReclaimLimit => *limit = usize::MAX,
+                    IgnoresReclaimOrder => *order = ReclaimOrder::Key,
+                    IgnoresReclaimTarget => *until_bytes = None,
+                    SkipsEmptyRecords => *filter = filter.clone() & Filter::gt(cacheness_storage::Field::Size, 0),
+                    _ => {}
+                }
+            }
+            Reclaim::Condemned { limit, .. } if self.flaw == IgnoresReclaimLimit => *limit = usize::MAX,
+            _ => {}
+        }
+        let mut reclaimed = self.inner.reclaim(&plan).await?;
+        match self.flaw {
+            ForgetsToCondemn => {
+                self.forget(&reclaimed.condemned).await?;
+                reclaimed.condemned.clear();
+            }
+            KnowsAlwaysMore => reclaimed.more = true,
+            ReclaimsSystemRecords => {
+                let key = EntryKey::system("identity");
+                self.inner.commit(vec![Change::Remove { key, condition: Condition::Always }], OnUnmet::Abort).await?;
+            }
+            _ => {}
+        }
+        Ok(reclaimed)
+    }
+
+    async fn stats(&self) -> Result<MetadataStats> {
+        self.enter().await?;
+        let mut stats = self.inner.stats().await?;
+        match self.flaw {
+            OwnClock => stats.now = SystemClock.now(),
+            FloatTotals => stats.bytes = stats.bytes as f64 as u64,
+            CountsSystemRecords => stats.entries += u64::from(self.find(&EntryKey::system("lease")).await?.is_some()),
+            CountsEveryReference => {
+                let records = self.inner.page(&Query::new(), None).await?.records;
+                stats.bytes = records.iter().map(|record| record.content.stored_size).sum();
+            }
+            _ => {}
+        }
+        Ok(stats)
+    }
+
+    fn coherence(&self) -> Coherence {
+        Coherence::Probe
+    }
+
+    async fn close(&self) -> Result<()> {
+        Yield::default().await;
+        self.closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Flawed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory:{}", if self.flaw == TwoLines { "\n" } else { "" })
+    }
+}
+
+impl fmt::Debug for Flawed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flawed({:?})", self.flaw)
+    }
+}
+
+/// What SQL's `LIKE 'prefix%'` means, as far as `_` and case go.
+fn like(prefix: &str, key: &str) -> bool {
+    let mut characters = key.chars();
+    prefix
+        .chars()
+        .all(|wanted| characters.next().is_some_and(|found| wanted == '_' || wanted.eq_ignore_ascii_case(&found)))
+}
+
+fn round(value: &mut Json) {
+    match value {
+        Json::Array(values) => values.iter_mut().for_each(round),
+        Json::Number(number) if number.is_f64() => *value = Json::from(f64::from(number.as_f64().unwrap() as f32)),
+        _ => {}
+    }
+}
+
+fn cut(value: &mut Json, depth: u8) {
+    match value {
+        value if depth == 0 => *value = Json::Null,
+        Json::Array(values) => values.iter_mut().for_each(|value| cut(value, depth - 1)),
+        Json::Object(values) => values.values_mut().for_each(|value| cut(value, depth - 1)),
+        _ => {}
+    }
+}
