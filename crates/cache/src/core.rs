@@ -1,0 +1,161 @@
+//! What both faces of a cache share: liveness, verdicts, counting.
+
+use crate::options::check_ttl;
+use crate::stats::{Counters, MissReason, Stats};
+use crate::{Key, PutOptions};
+use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
+use cacheness_handlers::ErasedHandler;
+use cacheness_storage::engine::{Engine, Lookup, NewEntry, Source, Written};
+use cacheness_storage::{Annotations, Condition, EntryPage, Field, Fields, Filter, Operand, Query, Record, Version};
+use std::any::Any;
+use std::time::Duration;
+
+/// What a get does with an entry that cannot be returned: damaged, of another type or schema, too new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnInvalid {
+    /// It is a miss, counted by its reason. Damaged entries are dropped.
+    #[default]
+    Miss,
+    /// It is an error, and nothing is dropped.
+    Error,
+}
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) engine: Engine,
+    pub(crate) default_ttl: Option<Duration>,
+    pub(crate) on_invalid: OnInvalid,
+    pub(crate) counters: Counters,
+}
+
+/// What a put needs besides the value, checked at the call.
+pub(crate) struct Put {
+    pub(crate) key: Key,
+    ttl: Option<Duration>,
+    annotations: Annotations,
+}
+
+impl Core {
+    pub(crate) fn driver(&self) -> &Driver {
+        self.engine.driver()
+    }
+
+    pub(crate) fn prepare_put(&self, key: Key, options: PutOptions) -> Result<Put> {
+        let ttl = options.ttl.map(check_ttl).transpose()?.or(self.default_ttl);
+        Ok(Put { key, ttl, annotations: options.stored.into_annotations()? })
+    }
+
+    pub(crate) async fn put(&self, put: Put, source: Source<'_>) -> Result<Key> {
+        let entry = NewEntry {
+            key: put.key.entry_key(),
+            key_digest: put.key.full_digest(),
+            expires_at: put.ttl.map(|ttl| self.now().after(ttl)),
+            annotations: put.annotations,
+            condition: Condition::Always,
+        };
+        match self.engine.put(source, entry).await? {
+            Written::Committed(_) => {
+                self.counters.put();
+                Ok(put.key)
+            }
+            Written::Unmet => Err(Error::new(ErrorKind::Internal, "an unconditional put was refused").key(put.key)),
+        }
+    }
+
+    /// The value of a key with its record, or `None`, counted by its reason.
+    pub(crate) async fn get<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Option<&'static dyn ErasedHandler>,
+    ) -> Result<Option<(T, Record)>> {
+        let now = self.now();
+        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge(key, record, now)).await;
+        match lookup.or_else(|error| self.unreadable(error).map(Lookup::Refused))? {
+            Lookup::Absent => Ok(self.miss(MissReason::Absent)),
+            Lookup::Refused(reason) => Ok(self.miss(reason)),
+            Lookup::Lost(record, error) => self.invalid(key, record.version, error).await,
+            Lookup::Found(found) => {
+                let record = found.record.clone();
+                match self.engine.decode(found, fallback).await {
+                    Ok(value) => {
+                        self.counters.hit();
+                        Ok(Some((value, record)))
+                    }
+                    Err(error) => self.invalid(key, record.version, error).await,
+                }
+            }
+        }
+    }
+
+    /// The record of a key, if it is there and live.
+    pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
+        let now = self.now();
+        let record = self.engine.record(&key.entry_key(), fields).await?;
+        Ok(record.filter(|record| judge(key, record, now).is_ok()))
+    }
+
+    pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
+        self.engine.remove(&key.entry_key(), Condition::Present(live())).await
+    }
+
+    pub(crate) async fn entries(&self, query: Query, after: Option<cacheness_storage::Cursor>) -> Result<EntryPage> {
+        Ok(self.engine.page(&query.filter(live()), after).await?.into())
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Stats> {
+        let backend = format!("{} + {}", self.engine.metadata(), self.engine.blobs());
+        Ok(self.counters.stats(backend, self.engine.stats().await?))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.clock().now()
+    }
+
+    fn miss<T>(&self, reason: MissReason) -> Option<T> {
+        self.counters.miss(reason);
+        None
+    }
+
+    /// An index that cannot be understood is a miss only where it says so itself.
+    fn unreadable(&self, error: Error) -> Result<MissReason> {
+        match (self.on_invalid, error.kind()) {
+            (OnInvalid::Miss, ErrorKind::FormatTooNew) => Ok(MissReason::TooNew),
+            _ => Err(error),
+        }
+    }
+
+    /// A value that was found and cannot be returned.
+    async fn invalid<T>(&self, key: Key, judged: Version, error: Error) -> Result<Option<T>> {
+        let reason = match error.kind() {
+            ErrorKind::TypeMismatch => MissReason::OtherType,
+            ErrorKind::SchemaMismatch => MissReason::OtherSchema,
+            ErrorKind::FormatTooNew => MissReason::TooNew,
+            ErrorKind::Corrupt | ErrorKind::Compression => MissReason::Corrupt,
+            _ => return Err(error),
+        };
+        if self.on_invalid == OnInvalid::Error {
+            return Err(error);
+        }
+        if reason == MissReason::Corrupt {
+            self.engine.drop_judged(&key.entry_key(), judged).await?;
+        }
+        Ok(self.miss(reason))
+    }
+}
+
+/// The one place that says whether an entry is live, for records at hand…
+fn judge(key: Key, record: &Record, now: Timestamp) -> Result<(), MissReason> {
+    if record.expires_at.is_some_and(|expires_at| now >= expires_at) {
+        return Err(MissReason::Expired);
+    }
+    match (key.full_digest(), record.content.key_digest) {
+        (Some(asked), Some(stored)) if asked != stored => Err(MissReason::OtherType),
+        _ => Ok(()),
+    }
+}
+
+/// …and for records that a backend filters.
+fn live() -> Filter {
+    !Filter::exists(Field::ExpiresAt) | Filter::gt(Field::ExpiresAt, Operand::Now(0))
+}

@@ -1,0 +1,334 @@
+//! The canonical encoding of parameters: one value, one sequence of bytes, and no two values share one.
+//! `docs/format.md` draws it.
+
+use super::compound::{Compound, Entries, Sorted};
+use super::{KEY_NAME, SPEC_NAME, UNORDERED_NAME};
+use serde::ser::{self, Serialize};
+use std::fmt::{self, Display};
+
+/// How deep parameters may be nested.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// The first byte of every encoded value. Stable for ever.
+mod tag {
+    pub(super) const UNIT: u8 = 0x01;
+    pub(super) const FALSE: u8 = 0x02;
+    pub(super) const TRUE: u8 = 0x03;
+    pub(super) const POSITIVE: u8 = 0x04;
+    pub(super) const NEGATIVE: u8 = 0x05;
+    pub(super) const F32: u8 = 0x06;
+    pub(super) const F64: u8 = 0x07;
+    pub(super) const CHAR: u8 = 0x08;
+    pub(super) const TEXT: u8 = 0x09;
+    pub(super) const BYTES: u8 = 0x0a;
+    pub(super) const NONE: u8 = 0x0b;
+    pub(super) const SOME: u8 = 0x0c;
+    pub(super) const SEQUENCE: u8 = 0x0d;
+    pub(super) const UNORDERED: u8 = 0x0e;
+    pub(super) const MAP: u8 = 0x0f;
+    pub(super) const STRUCT: u8 = 0x10;
+    pub(super) const UNIT_STRUCT: u8 = 0x11;
+    pub(super) const NEWTYPE_STRUCT: u8 = 0x12;
+    pub(super) const TUPLE_STRUCT: u8 = 0x13;
+    pub(super) const UNIT_VARIANT: u8 = 0x14;
+    pub(super) const NEWTYPE_VARIANT: u8 = 0x15;
+    pub(super) const TUPLE_VARIANT: u8 = 0x16;
+    pub(super) const STRUCT_VARIANT: u8 = 0x17;
+    pub(super) const KEY: u8 = 0x18;
+}
+
+/// Why parameters have no canonical encoding.
+#[derive(Debug)]
+pub(super) struct EncodeError(pub(super) String);
+
+impl Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+impl ser::Error for EncodeError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, EncodeError>;
+
+/// Collects the canonical encoding of one value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Encoder {
+    pub(super) out: Vec<u8>,
+    pub(super) depth: usize,
+    /// The bytes of a key that is not inside anything: it stands for itself.
+    whole_key: Option<Vec<u8>>,
+}
+
+/// What the encoding of a value came to.
+pub(super) enum Encoded {
+    Bytes(Vec<u8>),
+    Key(Vec<u8>),
+}
+
+impl Encoder {
+    pub(super) fn finish(self) -> Encoded {
+        match self.whole_key {
+            Some(key) => Encoded::Key(key),
+            None => Encoded::Bytes(self.out),
+        }
+    }
+
+    fn prefixed(&mut self, bytes: &[u8]) -> Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(|_| EncodeError("a parameter has more than 4 GiB".into()))?;
+        self.out.extend_from_slice(&length.to_le_bytes());
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn tagged(&mut self, tag: u8, names: &[&str]) -> Result<()> {
+        self.out.push(tag);
+        names.iter().try_for_each(|name| self.prefixed(name.as_bytes()))
+    }
+
+    fn whole(&mut self, negative: bool, magnitude: u128) {
+        let bytes = magnitude.to_be_bytes();
+        let significant = bytes.len() - magnitude.leading_zeros() as usize / 8;
+        self.out.push(if negative { tag::NEGATIVE } else { tag::POSITIVE });
+        self.out.push(significant as u8);
+        self.out.extend_from_slice(bytes.get(bytes.len() - significant..).unwrap_or_default());
+    }
+
+    fn deeper(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(EncodeError(format!("parameters are nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(())
+    }
+
+    fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.deeper()?;
+        value.serialize(&mut *self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Encodes `value`, which must be bytes, and takes them out again.
+    fn taken_bytes<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<Vec<u8>> {
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        let taken = self.out.split_off(start);
+        match taken.split_first() {
+            Some((&tag::BYTES, rest)) => Ok(rest.get(4..).unwrap_or_default().to_vec()),
+            _ => Err(EncodeError("a key or a key specification is malformed".into())),
+        }
+    }
+
+    /// The encoding of a map, whose entries are added by [`named`](Self::named).
+    pub(super) fn map() -> Self {
+        Self { out: vec![tag::MAP], depth: 1, whole_key: None }
+    }
+
+    /// Adds an entry to a map.
+    pub(super) fn named<T: Serialize + ?Sized>(&mut self, entries: &mut Entries, name: &str, value: &T) -> Result<()> {
+        let start = self.out.len();
+        self.tagged(tag::TEXT, &[name])?;
+        let split = self.out.len();
+        value.serialize(&mut *self)?;
+        entries.push(start, split, self.out.len());
+        Ok(())
+    }
+
+    /// Ends a map.
+    pub(super) fn end_map(mut self, mut entries: Entries) -> Result<Vec<u8>> {
+        entries.close(&mut self.out, 1, Sorted::ByName)?;
+        Ok(self.out)
+    }
+
+    fn start(&mut self, tag: u8, names: &[&str], sorted: Sorted) -> Result<Compound<'_>> {
+        self.deeper()?;
+        self.tagged(tag, names)?;
+        Ok(Compound::new(self, sorted))
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident: $type:ty, $negative:expr;)*) => {$(
+        fn $method(self, value: $type) -> Result<()> {
+            let negative: fn($type) -> bool = $negative;
+            let magnitude = i128::from(value).unsigned_abs();
+            self.whole(negative(value), magnitude);
+            Ok(())
+        }
+    )*};
+}
+
+impl<'e> ser::Serializer for &'e mut Encoder {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = Compound<'e>;
+    type SerializeTuple = Compound<'e>;
+    type SerializeTupleStruct = Compound<'e>;
+    type SerializeTupleVariant = Compound<'e>;
+    type SerializeMap = Compound<'e>;
+    type SerializeStruct = Compound<'e>;
+    type SerializeStructVariant = Compound<'e>;
+
+    whole_numbers! {
+        serialize_i8: i8, |value| value < 0;
+        serialize_i16: i16, |value| value < 0;
+        serialize_i32: i32, |value| value < 0;
+        serialize_i64: i64, |value| value < 0;
+        serialize_i128: i128, |value| value < 0;
+        serialize_u8: u8, |_| false;
+        serialize_u16: u16, |_| false;
+        serialize_u32: u32, |_| false;
+        serialize_u64: u64, |_| false;
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<()> {
+        self.whole(false, value);
+        Ok(())
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<()> {
+        self.out.push(if value { tag::TRUE } else { tag::FALSE });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<()> {
+        let value = if value.is_nan() { f32::NAN } else { value };
+        self.out.push(tag::F32);
+        self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        let value = if value.is_nan() { f64::NAN } else { value };
+        self.out.push(tag::F64);
+        self.out.extend_from_slice(&value.to_bits().to_le_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.out.push(tag::CHAR);
+        self.out.extend_from_slice(&u32::from(value).to_le_bytes());
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.tagged(tag::TEXT, &[value])
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        self.out.push(tag::BYTES);
+        self.prefixed(value)
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.out.push(tag::NONE);
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        self.out.push(tag::SOME);
+        self.inner(value)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        self.out.push(tag::UNIT);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<()> {
+        self.tagged(tag::UNIT_STRUCT, &[name])
+    }
+
+    fn serialize_unit_variant(self, name: &'static str, _: u32, variant: &'static str) -> Result<()> {
+        self.tagged(tag::UNIT_VARIANT, &[name, variant])
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
+        match name {
+            KEY_NAME => {
+                let key = self.taken_bytes(value)?;
+                if self.depth == 0 && self.out.is_empty() {
+                    self.whole_key = Some(key);
+                } else {
+                    self.out.push(tag::KEY);
+                    self.out.extend_from_slice(key.get(..16).unwrap_or_default());
+                }
+                Ok(())
+            }
+            SPEC_NAME => {
+                let encoded = self.taken_bytes(value)?;
+                self.out.extend_from_slice(&encoded);
+                Ok(())
+            }
+            _ => {
+                self.tagged(tag::NEWTYPE_STRUCT, &[name])?;
+                self.inner(value)
+            }
+        }
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.tagged(tag::NEWTYPE_VARIANT, &[name, variant])?;
+        self.inner(value)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'e>> {
+        self.start(tag::SEQUENCE, &[], Sorted::No)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Compound<'e>> {
+        self.start(tag::SEQUENCE, &[], Sorted::No)
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Compound<'e>> {
+        match name {
+            UNORDERED_NAME => self.start(tag::UNORDERED, &[], Sorted::ByValue),
+            _ => self.start(tag::TUPLE_STRUCT, &[name], Sorted::No),
+        }
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Compound<'e>> {
+        self.start(tag::TUPLE_VARIANT, &[name, variant], Sorted::No)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'e>> {
+        self.start(tag::MAP, &[], Sorted::ByName)
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'e>> {
+        self.start(tag::STRUCT, &[name], Sorted::ByName)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Compound<'e>> {
+        self.start(tag::STRUCT_VARIANT, &[name, variant], Sorted::ByName)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}

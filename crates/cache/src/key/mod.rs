@@ -1,0 +1,218 @@
+//! Keys: what parameters become.
+
+mod compound;
+mod encode;
+mod spec;
+
+pub use spec::KeySpec;
+
+use cacheness_core::hex::{self, Hex};
+use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_storage::EntryKey;
+use encode::{EncodeError, Encoded, Encoder};
+use serde::ser::{SerializeTupleStruct, Serializer};
+use serde::{Serialize, ser};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+/// The names under which the encoder recognises the types of this module.
+const KEY_NAME: &str = "$cacheness::Key";
+const SPEC_NAME: &str = "$cacheness::KeySpec";
+const UNORDERED_NAME: &str = "$cacheness::Unordered";
+
+/// The context that the hash key of version 1 is derived from. Another version gets another one.
+const CONTEXT: &str = "cacheness 2026-11-20 key version 1";
+
+/// A key: 128 bits derived from parameters, shown as 32 lower-case hexadecimal digits.
+///
+/// It is [`Serialize`], so it can be a parameter of another key: `(key, 1)`.
+///
+/// ```
+/// use cacheness_cache::{Key, key};
+///
+/// let one = Key::of(key! { model: "xgboost", depth: 3 })?;
+/// let same = Key::of(key! { depth: 3, model: "xgboost" })?;
+/// assert_eq!(one, same);
+/// assert_eq!(Key::parse(&one.to_string())?, one);
+/// # Ok::<(), cacheness_core::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Key {
+    id: [u8; 16],
+    /// The other half of the digest; a key that was parsed does not have it.
+    rest: Option<[u8; 16]>,
+}
+
+impl Key {
+    /// The key of some parameters; a key stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidKey`] for parameters nested deeper than 128 levels, two of one name, and what a `Serialize`
+    /// of the caller's refuses.
+    pub fn of<K: Serialize>(parameters: K) -> Result<Self> {
+        Self::in_namespace("", parameters)
+    }
+
+    fn in_namespace<K: Serialize>(namespace: &str, parameters: K) -> Result<Self> {
+        let mut encoder = Encoder::default();
+        parameters.serialize(&mut encoder).map_err(invalid)?;
+        match encoder.finish() {
+            Encoded::Bytes(bytes) => Ok(Self::digest(namespace, &bytes)),
+            Encoded::Key(bytes) => match bytes.split_first_chunk() {
+                Some((&id, rest)) => Ok(Self { id, rest: rest.try_into().ok() }),
+                None => Err(Error::new(ErrorKind::InvalidKey, "a key has at least 16 bytes")),
+            },
+        }
+    }
+
+    fn digest(namespace: &str, encoded: &[u8]) -> Self {
+        static HASH_KEY: OnceLock<[u8; 32]> = OnceLock::new();
+        let hash_key = HASH_KEY.get_or_init(|| blake3::derive_key(CONTEXT, &[]));
+        let mut hasher = blake3::Hasher::new_keyed(hash_key);
+        hasher.update(&(namespace.len() as u64).to_le_bytes());
+        hasher.update(namespace.as_bytes());
+        hasher.update(encoded);
+        let digest = *hasher.finalize().as_bytes();
+        let (mut id, mut rest) = ([0; 16], [0; 16]);
+        id.copy_from_slice(&digest[..16]);
+        rest.copy_from_slice(&digest[16..]);
+        Self { id, rest: Some(rest) }
+    }
+
+    /// The key that was shown as these 32 hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidKey`] for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = || Error::new(ErrorKind::InvalidKey, "a key is 32 lower-case hexadecimal digits").key(text);
+        hex::parse(text).map(|id| Self { id, rest: None }).ok_or_else(bad)
+    }
+
+    /// All 256 bits, when the key was derived and not parsed.
+    pub fn full_digest(&self) -> Option<[u8; 32]> {
+        let mut digest = [0; 32];
+        let (id, rest) = digest.split_at_mut(16);
+        id.copy_from_slice(&self.id);
+        rest.copy_from_slice(&self.rest?);
+        Some(digest)
+    }
+
+    pub(crate) fn entry_key(&self) -> EntryKey {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.id) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        EntryKey::new(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+fn invalid(error: EncodeError) -> Error {
+    Error::new(ErrorKind::InvalidKey, error.0)
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.id).fmt(f)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        match self.full_digest() {
+            Some(digest) => serializer.serialize_newtype_struct(KEY_NAME, &RawBytes(&digest)),
+            None => serializer.serialize_newtype_struct(KEY_NAME, &RawBytes(&self.id)),
+        }
+    }
+}
+
+struct RawBytes<'b>(&'b [u8]);
+
+impl Serialize for RawBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+/// Parameters whose order does not count, such as those of a `HashSet`, whose order serde shows and nobody chose.
+///
+/// ```
+/// use cacheness_cache::{Key, unordered};
+/// use std::collections::HashSet;
+///
+/// let wanted: HashSet<_> = ["b", "a"].into();
+/// assert_eq!(Key::of(unordered(&wanted))?, Key::of(unordered(["a", "b"]))?);
+/// # Ok::<(), cacheness_core::Error>(())
+/// ```
+pub fn unordered<I>(parameters: I) -> Unordered<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Serialize,
+{
+    Unordered(parameters.into_iter().collect())
+}
+
+/// See [`unordered`].
+#[derive(Debug, Clone)]
+pub struct Unordered<T>(Vec<T>);
+
+impl<T: Serialize> Serialize for Unordered<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut elements = serializer.serialize_tuple_struct(UNORDERED_NAME, self.0.len())?;
+        self.0.iter().try_for_each(|element| elements.serialize_field(element))?;
+        elements.end()
+    }
+}
+
+/// The canonical encoding of parameters: what a key is the digest of. For tests and for other languages.
+///
+/// # Errors
+///
+/// As [`Key::of`].
+pub fn canonical_bytes<K: Serialize>(parameters: K) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::default();
+    parameters.serialize(&mut encoder).map_err(invalid)?;
+    match encoder.finish() {
+        Encoded::Bytes(bytes) | Encoded::Key(bytes) => Ok(bytes),
+    }
+}
+
+fn refused<E: ser::Error>(error: &EncodeError) -> E {
+    E::custom(&error.0)
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod core;
+mod face;
+mod handle;
+mod key;
+mod options;
+mod registry;
+mod stats;
+#[cfg(feature = "tokio")]
+mod tokio_runtime;
+
+pub use builder::CacheBuilder;
+pub use cacheness_core::{Error, ErrorKind, Op, Result};
+pub use cacheness_storage::engine::Compression;
+pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Query};
+pub use core::OnInvalid;
+pub use handle::{future, sync};
+pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};
+pub use options::PutOptions;
+pub use registry::{Bare, Bundle, Registry};
+pub use stats::{MissReason, Stats};
+#[cfg(feature = "tokio")]
+pub use tokio_runtime::TokioRuntime;
