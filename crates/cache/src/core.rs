@@ -5,7 +5,7 @@ use crate::stats::{Counters, MissReason, Stats};
 use crate::{Key, PutOptions};
 use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::ErasedHandler;
-use cacheness_storage::engine::{Engine, Lookup, NewEntry, Source, Written};
+use cacheness_storage::engine::{Engine, Found, Lookup, NewEntry, Source, Written};
 use cacheness_storage::{Annotations, Condition, EntryPage, Field, Fields, Filter, Operand, Query, Record, Version};
 use std::any::Any;
 use std::time::Duration;
@@ -75,16 +75,13 @@ impl Core {
             Lookup::Absent => Ok(self.miss(MissReason::Absent)),
             Lookup::Refused(reason) => Ok(self.miss(reason)),
             Lookup::Lost(record, error) => self.invalid(key, record.version, error).await,
-            Lookup::Found(found) => {
-                let record = found.record.clone();
-                match self.engine.decode(found, fallback).await {
-                    Ok(value) => {
-                        self.counters.hit();
-                        Ok(Some((value, record)))
-                    }
-                    Err(error) => self.invalid(key, record.version, error).await,
+            Lookup::Found(Found { record, stored }) => match self.engine.decode(&record, stored, fallback).await {
+                Ok(value) => {
+                    self.counters.hit();
+                    Ok(Some((value, record)))
                 }
-            }
+                Err(error) => self.invalid(key, record.version, error).await,
+            },
         }
     }
 

@@ -71,9 +71,11 @@ impl Driver {
     pub fn run_opening<R>(&self, future: impl Future<Output = Result<R>>) -> Result<R> {
         let mut future = pin!(future);
         let mut output = None;
+        // Asked before the runtime lends its own context.
+        let may_wait = !self.runtime.in_async_context();
         {
             let patient = std::future::poll_fn(|context| match future.as_mut().poll(context) {
-                Poll::Pending if !self.runtime.in_async_context() => Poll::Pending,
+                Poll::Pending if may_wait => Poll::Pending,
                 Poll::Pending => Poll::Ready(Err(in_async_context())),
                 ready => ready,
             });

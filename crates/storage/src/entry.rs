@@ -1,6 +1,6 @@
 //! What users see of a record.
 
-use crate::{Digest, Metadata, Record, Version};
+use crate::{Digest, Fields, Metadata, Record, Version};
 use cacheness_core::Timestamp;
 use cacheness_handlers::CodecId;
 use std::time::SystemTime;
@@ -10,7 +10,8 @@ use std::time::SystemTime;
 pub struct Entry(Record);
 
 impl From<Record> for Entry {
-    fn from(record: Record) -> Self {
+    fn from(mut record: Record) -> Self {
+        Fields::HEAD.project(&mut record);
         Self(record)
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn check_pair(
         for (name, info) in [(metadata.to_string(), &index), (blobs.to_string(), &bytes)] {
             if !info.capabilities.full_durability {
                 let message = format!("{name} cannot keep the promise of full durability");
-                return Err(Error::new(ErrorKind::Config, message).advice("choose Durability::Process or another backend"));
+                return Err(
+                    Error::new(ErrorKind::Config, message).advice("choose Durability::Process or another backend")
+                );
             }
         }
     }
@@ -42,7 +44,9 @@ pub(super) async fn agree(parts: &Parts) -> Result<StoreId> {
     let (index, marker) = (indexed(parts).await?, marked(parts).await?);
     match (index, marker) {
         (Some(index), Some(marker)) if index == marker => Ok(index),
-        (Some(index), Some(marker)) => Err(foreign(parts, &format!("blobs belong to store {marker}, the index to {index}"))),
+        (Some(index), Some(marker)) => {
+            Err(foreign(parts, &format!("blobs belong to store {marker}, the index to {index}")))
+        }
         (Some(index), None) if parts.metadata.stats().await?.blobs == 0 => mark(parts, index).await,
         (Some(_), None) => Err(foreign(parts, "the index names blobs, but the blob root is not marked as theirs")),
         (None, None) => mark(parts, record(parts, StoreId::mint(&*parts.rng)?).await?).await,
@@ -88,7 +92,8 @@ async fn marked(parts: &Parts) -> Result<Option<StoreId>> {
 }
 
 fn identity(bytes: &[u8]) -> Result<StoreId> {
-    let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, "a store identity has 16 bytes"))?;
+    let bytes =
+        <[u8; 16]>::try_from(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, "a store identity has 16 bytes"))?;
     Ok(StoreId::from_bytes(bytes))
 }
 

@@ -12,6 +12,7 @@ mod source;
 mod write;
 
 pub use options::{Compression, EngineOptions};
+pub use payload::Stored;
 pub use read::{Found, Lookup};
 pub use source::{Async, Blocking, Face, Source};
 pub use write::{NewEntry, Written};

@@ -1,6 +1,6 @@
 //! Stored bytes on their way out: verified, decompressed, decoded. Nothing that fails its digest is ever returned.
 
-use crate::{Content, Digest, Hasher};
+use crate::{Body, Content, Digest, Hasher};
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{CodecId, Decoder, Encoding, Format, HandlerRef, PayloadReader, SliceReader, decompress};
@@ -8,12 +8,9 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 
-/// Stored bytes, opened.
+/// Stored bytes, opened and not verified.
 #[derive(Debug)]
-pub(super) enum Stored {
-    Bytes(Bytes),
-    File { file: File, size: u64 },
-}
+pub struct Stored(pub(super) Body);
 
 const BUFFER: usize = 64 << 10;
 
@@ -22,9 +19,9 @@ pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) ->
     let mut format = Format::new(content.format.clone(), content.format_version);
     format.schema = content.schema;
     format.extra = content.extra.clone();
-    match stored {
-        Stored::Bytes(bytes) => handler.decode(&mut in_memory(content, bytes)?, &format),
-        Stored::File { file, size } => {
+    match stored.0 {
+        Body::Bytes(bytes) => handler.decode(&mut in_memory(content, bytes)?, &format),
+        Body::File { file, size } => {
             check_size(content, size)?;
             let mut stored = BufReader::with_capacity(BUFFER, Hashing::new(&file, content));
             let mut reader = StreamReader::new(&file, content, &mut stored)?;

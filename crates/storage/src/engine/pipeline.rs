@@ -25,7 +25,7 @@ pub(super) fn encode(
     let output = Output {
         hasher: Hasher::new(options.digest),
         size: 0,
-        spool: Spool::new(options.staging_memory, staging.as_deref()),
+        spool: Spool::new(options.staging_memory, staging.as_deref()).with_capacity(hints.size.unwrap_or(0)),
     };
     let mut pipeline = Pipeline {
         choice: options.compression.choose(hints),

@@ -1,9 +1,10 @@
 //! The read protocol: record, bytes, verification, value.
 
+use super::Engine;
 use super::payload::{self, Stored};
 use super::source::no_handler;
-use super::Engine;
 use crate::{Body, EntryKey, Fields, GetBlob, Location, Record};
+use cacheness_core::face::Placement;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{ErasedHandler, HandlerRef};
 use std::any::{Any, TypeId, type_name};
@@ -33,7 +34,8 @@ pub enum Lookup<J> {
 pub struct Found {
     /// The record.
     pub record: Record,
-    pub(super) stored: Stored,
+    /// Its bytes, not verified yet.
+    pub stored: Stored,
 }
 
 impl Engine {
@@ -85,18 +87,15 @@ impl Engine {
 
     async fn stored(&self, record: &Record) -> Result<Option<Stored>> {
         let id = match &record.location {
-            Location::Inline(bytes) => return Ok(Some(Stored::Bytes(bytes.clone()))),
+            Location::Inline(bytes) => return Ok(Some(Stored(Body::Bytes(bytes.clone())))),
             Location::Blob(id) => *id,
             Location::Omitted => return Err(Error::new(ErrorKind::Internal, "the payload was not asked for")),
         };
         let payload = self.blobs.get(&id, GetBlob::first(record.content.stored_size)).await?;
-        Ok(payload.map(|payload| match payload.body {
-            Body::Bytes(bytes) => Stored::Bytes(bytes),
-            Body::File { file, size } => Stored::File { file, size },
-        }))
+        Ok(payload.map(|payload| Stored(payload.body)))
     }
 
-    /// Decodes what was found as a `T`, by the registered handler that wrote it or by `fallback`.
+    /// Verifies and decodes what was found as a `T`, by the registered handler that wrote it or by `fallback`.
     ///
     /// # Errors
     ///
@@ -104,25 +103,24 @@ impl Engine {
     /// [`ErrorKind::Corrupt`], [`ErrorKind::FormatTooNew`], and [`ErrorKind::NoHandler`] when `T` has no handler at all.
     pub async fn decode<T: Any + Send + Sync>(
         &self,
-        found: Found,
+        record: &Record,
+        stored: Stored,
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<T> {
-        let Found { record, stored } = found;
-        let handler = self.reader_of::<T>(&record, fallback)?;
-        let large = record.content.stored_size > DECODE_INLINE;
-        let key = record.key.clone();
-        let work = move || payload::decode(&handler, &record.content, stored);
-        let value = if large { self.driver.compute(work).await } else { work() }.map_err(|error| error.key(&key))?;
+        let handler = self.reader_of::<T>(record, fallback)?;
+        let value = if self.driver.placement() == Placement::Remote && record.content.stored_size > DECODE_INLINE {
+            let content = record.content.clone();
+            self.driver.compute(move || payload::decode(&handler, &content, stored)).await
+        } else {
+            payload::decode(&handler, &record.content, stored)
+        }
+        .map_err(|error| error.key(&record.key))?;
         value.downcast::<T>().map(|value| *value).map_err(|_| {
             Error::new(ErrorKind::Internal, format!("a handler for {} decoded another type", type_name::<T>()))
         })
     }
 
-    fn reader_of<T: Any>(
-        &self,
-        record: &Record,
-        fallback: Option<&'static dyn ErasedHandler>,
-    ) -> Result<HandlerRef> {
+    fn reader_of<T: Any>(&self, record: &Record, fallback: Option<&'static dyn ErasedHandler>) -> Result<HandlerRef> {
         let tag = &*record.content.type_tag;
         if let Some(handler) = self.handlers.for_tag(TypeId::of::<T>(), tag) {
             return Ok(handler);

@@ -23,10 +23,12 @@ impl Filter {
     pub fn matches(&self, record: &Record, now: Timestamp) -> bool {
         match self {
             Self::All => true,
-            Self::Compare(field, comparison, operand) => any(record, field, |found| compare(found, *comparison, operand, now)),
-            Self::In(field, operands) => any(record, field, |found| {
-                operands.iter().any(|operand| compare(found, Comparison::Eq, operand, now))
-            }),
+            Self::Compare(field, comparison, operand) => {
+                any(record, field, |found| compare(found, *comparison, operand, now))
+            }
+            Self::In(field, operands) => {
+                any(record, field, |found| operands.iter().any(|operand| compare(found, Comparison::Eq, operand, now)))
+            }
             Self::Exists(field) => any(record, field, |_| true),
             Self::Prefix(field, prefix) => {
                 any(record, field, |found| matches!(found, Found::Text(text) if text.starts_with(prefix.as_str())))

@@ -1,7 +1,7 @@
 //! The verbs of `BlobStore`, declared once for both faces.
 
 use super::{PutOptions, future, key, sync};
-use crate::engine::{Async, Blocking, Face, Lookup, NewEntry, Source, Written};
+use crate::engine::{Async, Blocking, Face, Found, Lookup, NewEntry, Source, Written};
 use crate::{Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query};
 use cacheness_core::faces;
 use cacheness_handlers::{Put, Value};
@@ -108,7 +108,9 @@ faces! {
         prepare(_core, _face) { key(at) }
         run(core, key) {
             match core.engine.find(&key, Fields::VALUE, |_| Ok::<_, Infallible>(())).await? {
-                Lookup::Found(found) => core.engine.decode(found, T::fallback()).await.map(Some),
+                Lookup::Found(Found { record, stored }) => {
+                    core.engine.decode(&record, stored, T::fallback()).await.map(Some)
+                }
                 Lookup::Absent => Ok(None),
                 Lookup::Refused(never) => match never {},
                 Lookup::Lost(_, error) => Err(error),

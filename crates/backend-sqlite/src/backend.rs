@@ -1,0 +1,175 @@
+//! The index behind the contract.
+
+use crate::group::Batch;
+use crate::readers::Readers;
+use crate::reclaim::{self, Candidates};
+use crate::totals::Totals;
+use crate::writer::Writer;
+use crate::{SCHEME, SqliteConfig, changes, open, page};
+use cacheness_storage::{
+    BackendInfo, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind, Fields, Locality,
+    MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, Reclaimed, Record, Result,
+    async_trait,
+};
+use rusqlite::Connection;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::Duration;
+
+/// The name of an index in memory, in the place of a path.
+const MEMORY: &str = ":memory:";
+
+/// How long a reclaim waits for the write lock before it says that somebody else is at it.
+const RECLAIM_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The index in one SQLite file, or in memory.
+///
+/// Commits go through one connection and share transactions; reads go through a small pool of others and wait for
+/// nobody. Any number of processes of one machine may open the same file.
+pub struct SqliteMetadata {
+    name: String,
+    clock: Arc<dyn Clock>,
+    /// `None` for an index in memory, which has one connection. They come first: SQLite moves its log into the file
+    /// when the last connection closes, and only one that writes can do it.
+    readers: Option<Readers>,
+    writer: Writer,
+    /// Held by the reclaim that is at it.
+    reclaiming: Mutex<()>,
+}
+
+impl SqliteMetadata {
+    /// Opens the index at a path, or in memory for the path `:memory:`. It blocks.
+    ///
+    /// A file that is missing is created, readable and writable for its owner only, and so are its directories.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for options out of bounds, a path that is no file, or a network file system;
+    /// [`ErrorKind::ForeignStore`] for a file that is no index, which stays as it is;
+    /// [`ErrorKind::FormatTooNew`] for an index of a later format version; [`ErrorKind::Corrupt`] for a damaged one;
+    /// [`ErrorKind::Permission`] and [`ErrorKind::OutOfSpace`] as the system says; [`ErrorKind::Unavailable`] when
+    /// other processes keep it locked.
+    pub fn open(path: impl AsRef<Path>, context: &OpenContext, config: SqliteConfig) -> Result<Self> {
+        let path = path.as_ref();
+        let name = format!("{SCHEME}:{}", path.display());
+        Self::open_named(&name, path, context, &config).map_err(|error| error.operation("open").backend(&name))
+    }
+
+    fn open_named(name: &str, path: &Path, context: &OpenContext, config: &SqliteConfig) -> Result<Self> {
+        config.check()?;
+        let (writer, readers) = if path == Path::new(MEMORY) {
+            (open::memory(config)?, None)
+        } else {
+            let path = std::path::absolute(path).map_err(|source| {
+                Error::io(ErrorKind::Config, "the path of the index is wrong", source).advice("write sqlite:index.db")
+            })?;
+            let writer = open::writer(&path, context.durability, config)?;
+            Totals::read(&writer)?;
+            let readers = (0..config.readers).map(|_| open::reader(&path, config)).collect::<Result<_>>()?;
+            (writer, Some(Readers::new(readers)))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            clock: context.clock.clone(),
+            readers,
+            writer: Writer::new(writer, context.clock.clone(), config.busy_timeout()),
+            reclaiming: Mutex::new(()),
+        })
+    }
+
+    fn read<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
+        match &self.readers {
+            Some(readers) => readers.with(work),
+            None => self.writer.with(work),
+        }
+    }
+
+    fn reclaim_now(&self, plan: &Reclaim) -> Result<Reclaimed> {
+        let (filter, order, limit, until_bytes) = match plan {
+            Reclaim::Entries { filter, order, limit, until_bytes } => (filter, *order, *limit, *until_bytes),
+            Reclaim::Condemned { before, limit } => {
+                return self.read(|connection| reclaim::condemned(connection, *before, *limit));
+            }
+            _ => return Err(Error::new(ErrorKind::Unsupported, "the SQLite index does not know the plan")),
+        };
+        filter.check()?;
+        let _alone = match self.reclaiming.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(Reclaimed { busy: true, ..Reclaimed::default() }),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(guard) => guard,
+        };
+        let now = self.clock.now();
+        let candidates = self.read(|connection| Candidates::find(connection, filter, order, limit, now))?;
+        let done = self.writer.try_transaction(RECLAIM_PATIENCE, |changes| candidates.remove(changes, until_bytes))?;
+        Ok(done.unwrap_or_else(|| Reclaimed { busy: true, ..Reclaimed::default() }))
+    }
+}
+
+#[async_trait]
+impl MetadataBackend for SqliteMetadata {
+    fn info(&self) -> BackendInfo {
+        let on_disk = self.readers.is_some();
+        let mut capabilities = Capabilities::default();
+        capabilities.full_durability = on_disk;
+        let locality = if on_disk { Locality::Host } else { Locality::Process };
+        BackendInfo { name: SCHEME.into(), locality, blocking: true, capabilities }
+    }
+
+    async fn get(&self, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
+        self.read(|connection| page::records(connection, keys, fields)).map_err(|error| error.backend(self))
+    }
+
+    async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
+        let checked = changes.iter().try_for_each(changes::check);
+        checked.and_then(|()| self.writer.commit(Batch { changes, on_unmet })).map_err(|error| error.backend(self))
+    }
+
+    async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
+        let now = self.clock.now();
+        let checked = query.filter.check();
+        checked
+            .and_then(|()| self.read(|connection| page::page(connection, query, after.as_ref(), now)))
+            .map_err(|error| error.backend(self))
+    }
+
+    async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
+        self.reclaim_now(plan).map_err(|error| error.backend(self))
+    }
+
+    async fn stats(&self) -> Result<MetadataStats> {
+        let totals = self.read(Totals::read).map_err(|error| error.backend(self))?;
+        let count = |number| u64::try_from(number).unwrap_or(0);
+        Ok(MetadataStats {
+            entries: count(totals.entries),
+            bytes: count(totals.bytes),
+            blobs: count(totals.blobs),
+            condemned: count(totals.condemned),
+            now: self.clock.now(),
+        })
+    }
+
+    fn coherence(&self) -> Coherence {
+        if self.readers.is_some() { Coherence::Probe } else { Coherence::Exclusive }
+    }
+
+    async fn close(&self) -> Result<()> {
+        if let Some(readers) = &self.readers {
+            readers.close();
+        }
+        self.writer.close();
+        Ok(())
+    }
+}
+
+impl fmt::Display for SqliteMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for SqliteMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteMetadata({self})")
+    }
+}

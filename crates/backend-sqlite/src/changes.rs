@@ -1,0 +1,311 @@
+//! Applying changes inside a transaction: conditions, records, references to blobs, totals.
+
+use crate::failure::{corrupt, failure};
+use crate::group::Batch;
+use crate::rows::{self, select};
+use crate::totals::Totals;
+use cacheness_storage::{
+    BlobId, Change, Condition, Digest, EntryKey, Error, ErrorKind, Fields, Location, OnUnmet, Outcome, Patch, Record,
+    Result, Timestamp, Version,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// A transaction that changes the index.
+pub(crate) struct Changes<'c> {
+    connection: &'c Connection,
+    /// The time of the batch.
+    pub(crate) now: Timestamp,
+    /// What the totals change by.
+    pub(crate) totals: Totals,
+}
+
+/// The record under a key before a change, as far as the change needs it.
+struct Previous {
+    id: i64,
+    version: Version,
+    blob: Option<BlobId>,
+    stored_size: i64,
+    /// The record without its payload, when a filter or a patch needs it.
+    record: Option<Record>,
+}
+
+impl<'c> Changes<'c> {
+    pub(crate) fn new(connection: &'c Connection, now: Timestamp) -> Self {
+        Self { connection, now, totals: Totals::default() }
+    }
+
+    /// Applies the changes of a batch. After an error, and when the batch [is aborted](Batch::is_aborted), the caller
+    /// takes back what was written.
+    pub(crate) fn apply_all(&mut self, batch: &Batch) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(batch.changes.len());
+        for change in &batch.changes {
+            let outcome = self.apply(change)?;
+            if batch.on_unmet == OnUnmet::Abort && !outcome.is_applied() {
+                outcomes.fill(Outcome::Aborted);
+                outcomes.push(outcome);
+                outcomes.resize(batch.changes.len(), Outcome::Aborted);
+                break;
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<Outcome> {
+        match change {
+            Change::Put { record, condition } => self.put(record, condition),
+            Change::Patch { key, patch, condition } => self.patch(key, patch, condition),
+            Change::Remove { key, condition } => self.remove(key, condition),
+            Change::Condemn { blob } => self.condemn(blob),
+            Change::Forget { blob } => self.forget(blob),
+            _ => Err(Error::new(ErrorKind::Unsupported, "this version of the SQLite index does not know the change")),
+        }
+    }
+
+    fn put(&mut self, record: &Record, condition: &Condition) -> Result<Outcome> {
+        let previous = self.previous(&record.key, needed_by(condition))?;
+        if !is_met(condition, previous.as_ref(), self.now) {
+            return Ok(Outcome::Unmet { current: previous.map(|previous| previous.version) });
+        }
+        let stored_size = rows::stored_size(record)?;
+        // The new reference comes first: putting a record again must not condemn the blob that it keeps.
+        if let Location::Blob(id) = &record.location
+            && !self.add_reference(id, &record.content.digest, stored_size)?
+        {
+            return Ok(Outcome::Condemned);
+        }
+        match &previous {
+            Some(previous) => {
+                let mut statement = self.connection.prepare_cached(rows::UPDATE).map_err(failure)?;
+                rows::write(&mut statement, &previous.id, record)?;
+                self.count(&record.key, -1, previous.blob, previous.stored_size);
+            }
+            None => {
+                let mut statement = self.connection.prepare_cached(rows::INSERT).map_err(failure)?;
+                rows::write(&mut statement, &record.key.as_str(), record)?;
+            }
+        }
+        self.count(&record.key, 1, record.blob(), stored_size);
+        self.applied(previous)
+    }
+
+    fn patch(&mut self, key: &EntryKey, patch: &Patch, condition: &Condition) -> Result<Outcome> {
+        let needed = needed_by(condition).unwrap_or(Fields::LEAST);
+        let Some(mut previous) = self.previous(key, Some(needed))? else {
+            return Ok(Outcome::Unmet { current: None });
+        };
+        if !is_met(condition, Some(&previous), self.now) {
+            return Ok(Outcome::Unmet { current: Some(previous.version) });
+        }
+        let Some(mut record) = previous.record.take() else { return Err(corrupt("a record cannot be read")) };
+        patch.apply(&mut record);
+        let fields = params![
+            previous.id,
+            record.version.as_bytes(),
+            record.updated_at.as_micros(),
+            record.expires_at.map(Timestamp::as_micros),
+            record.drop_at.map(Timestamp::as_micros),
+            record.signature.as_deref(),
+        ];
+        let update = "UPDATE records SET version = ?2, updated_at = ?3, expires_at = ?4, drop_at = ?5, signature = ?6 \
+            WHERE id = ?1";
+        self.connection.prepare_cached(update).and_then(|mut update| update.execute(fields)).map_err(failure)?;
+        if patch.annotations.is_some() {
+            let (metadata, tags) = rows::annotations_as_json(&record.annotations).map_err(|error| error.key(key))?;
+            let fields = params![previous.id, metadata, tags, record.annotations.description];
+            let update = "UPDATE records SET metadata = ?2, tags = ?3, description = ?4 WHERE id = ?1";
+            self.connection.prepare_cached(update).and_then(|mut update| update.execute(fields)).map_err(failure)?;
+        }
+        Ok(Outcome::Applied { previous: Some(previous.version), condemned: Vec::new() })
+    }
+
+    fn remove(&mut self, key: &EntryKey, condition: &Condition) -> Result<Outcome> {
+        let previous = self.previous(key, needed_by(condition))?;
+        if !is_met(condition, previous.as_ref(), self.now) {
+            return Ok(Outcome::Unmet { current: previous.map(|previous| previous.version) });
+        }
+        if let Some(previous) = &previous {
+            self.delete(previous.id, key, previous.blob, previous.stored_size)?;
+        }
+        self.applied(previous)
+    }
+
+    /// Removes the record in a row, if it still has this version, and names its blob when that is condemned now.
+    pub(crate) fn delete_version(
+        &mut self,
+        id: i64,
+        version: &Version,
+        condemned: &mut Vec<BlobId>,
+    ) -> Result<Option<EntryKey>> {
+        let select = "SELECT key, stored_size, blob FROM records WHERE id = ?1 AND version = ?2";
+        let mut statement = self.connection.prepare_cached(select).map_err(failure)?;
+        let mut found = statement.query(params![id, version.as_bytes()]).map_err(failure)?;
+        let Some(row) = found.next().map_err(failure)? else { return Ok(None) };
+        let (key, stored_size, blob) = (rows::key(row, 0)?, integer(row, 1)?, rows::blob(row, 2)?);
+        self.delete(id, &key, blob, stored_size)?;
+        if let Some(blob) = blob
+            && self.release(&blob)?
+        {
+            condemned.push(blob);
+        }
+        Ok(Some(key))
+    }
+
+    /// The totals before this transaction.
+    pub(crate) fn committed(&self) -> Result<Totals> {
+        Totals::read(self.connection)
+    }
+
+    /// Deletes the row of a record; the reference to its blob stays.
+    fn delete(&mut self, id: i64, key: &EntryKey, blob: Option<BlobId>, stored_size: i64) -> Result<()> {
+        let delete = "DELETE FROM records WHERE id = ?1";
+        self.connection.prepare_cached(delete).and_then(|mut delete| delete.execute([id])).map_err(failure)?;
+        self.count(key, -1, blob, stored_size);
+        Ok(())
+    }
+
+    /// Counts a record in or out, without its blob.
+    fn count(&mut self, key: &EntryKey, sign: i64, blob: Option<BlobId>, stored_size: i64) {
+        if !key.is_system() {
+            self.totals.entries += sign;
+            self.totals.bytes += if blob.is_none() { sign * stored_size } else { 0 };
+        }
+    }
+
+    fn applied(&mut self, previous: Option<Previous>) -> Result<Outcome> {
+        let condemned = match previous.as_ref().and_then(|previous| previous.blob) {
+            Some(blob) if self.release(&blob)? => vec![blob],
+            _ => Vec::new(),
+        };
+        Ok(Outcome::Applied { previous: previous.map(|previous| previous.version), condemned })
+    }
+
+    /// Adds a reference to a blob; `false` when the blob is condemned.
+    fn add_reference(&mut self, id: &BlobId, digest: &Digest, size: i64) -> Result<bool> {
+        let upsert = "INSERT INTO blobs (id, digest, size, refs) VALUES (?1, ?2, ?3, 1) ON CONFLICT (id) \
+            DO UPDATE SET refs = refs + 1 WHERE condemned_at IS NULL RETURNING refs";
+        let mut upsert = self.connection.prepare_cached(upsert).map_err(failure)?;
+        let references: Option<i64> = upsert
+            .query_row(params![id.as_bytes(), tagged(digest), size], |row| row.get(0))
+            .optional()
+            .map_err(failure)?;
+        if references == Some(1) {
+            self.totals.blobs += 1;
+            self.totals.bytes += size;
+        }
+        Ok(references.is_some())
+    }
+
+    /// Takes a reference from a blob; says whether it was the last, so that the blob is condemned now.
+    fn release(&mut self, id: &BlobId) -> Result<bool> {
+        let update = "UPDATE blobs SET refs = refs - 1, condemned_at = CASE refs WHEN 1 THEN ?2 END \
+            WHERE id = ?1 AND refs > 0 RETURNING refs, size";
+        let mut update = self.connection.prepare_cached(update).map_err(failure)?;
+        let counted: Option<(i64, i64)> = update
+            .query_row(params![id.as_bytes(), self.now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(failure)?;
+        let Some((references, size)) = counted else {
+            return Err(corrupt("a record names a blob that the index does not count"));
+        };
+        if references > 0 {
+            return Ok(false);
+        }
+        self.totals.blobs -= 1;
+        self.totals.bytes -= size;
+        self.totals.condemned += 1;
+        Ok(true)
+    }
+
+    fn condemn(&mut self, id: &BlobId) -> Result<Outcome> {
+        let insert = "INSERT INTO blobs (id, size, refs, condemned_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING";
+        let mut insert = self.connection.prepare_cached(insert).map_err(failure)?;
+        if insert.execute(params![id.as_bytes(), self.now.as_micros()]).map_err(failure)? == 1 {
+            self.totals.condemned += 1;
+            return Ok(applied_to_blob());
+        }
+        let select = "SELECT refs FROM blobs WHERE id = ?1";
+        let mut select = self.connection.prepare_cached(select).map_err(failure)?;
+        match select.query_row([id.as_bytes()], |row| row.get::<_, i64>(0)).map_err(failure)? {
+            0 => Ok(applied_to_blob()),
+            _ => Ok(Outcome::Unmet { current: None }),
+        }
+    }
+
+    fn forget(&mut self, id: &BlobId) -> Result<Outcome> {
+        let delete = "DELETE FROM blobs WHERE id = ?1 AND condemned_at IS NOT NULL";
+        let mut delete = self.connection.prepare_cached(delete).map_err(failure)?;
+        if delete.execute([id.as_bytes()]).map_err(failure)? == 0 {
+            return Ok(Outcome::Unmet { current: None });
+        }
+        self.totals.condemned -= 1;
+        Ok(applied_to_blob())
+    }
+
+    /// Reads what a change must know of the record under its key; the record itself when fields of it are asked for.
+    fn previous(&self, key: &EntryKey, fields: Option<Fields>) -> Result<Option<Previous>> {
+        let select = match fields {
+            None => "SELECT id, stored_size, version, blob FROM records WHERE key = ?1",
+            Some(fields) => select!(fields, "id, stored_size, ", " FROM records WHERE key = ?1"),
+        };
+        let mut statement = self.connection.prepare_cached(select).map_err(failure)?;
+        let mut found = statement.query([key.as_str()]).map_err(failure)?;
+        let Some(row) = found.next().map_err(failure)? else { return Ok(None) };
+        let record = fields.map(|fields| rows::record(row, 2, key.clone(), fields)).transpose();
+        let record = record.map_err(|error| error.key(key))?;
+        let (version, blob) = match &record {
+            None => (rows::version(row, 2)?, rows::blob(row, 3)?),
+            Some(record) => (record.version, record.blob()),
+        };
+        Ok(Some(Previous { id: integer(row, 0)?, stored_size: integer(row, 1)?, version, blob, record }))
+    }
+}
+
+/// Refuses a change whose filter is nested too deep.
+pub(crate) fn check(change: &Change) -> Result<()> {
+    match change {
+        Change::Put { condition, .. } | Change::Patch { condition, .. } | Change::Remove { condition, .. } => {
+            match condition {
+                Condition::AbsentUnless(filter) | Condition::Present(filter) => filter.check(),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn integer(row: &Row<'_>, column: usize) -> Result<i64> {
+    row.get(column).map_err(failure)
+}
+
+fn applied_to_blob() -> Outcome {
+    Outcome::Applied { previous: None, condemned: Vec::new() }
+}
+
+/// The digest in the column `digest`: its algorithm's number in a content descriptor, then its bytes.
+fn tagged(digest: &Digest) -> Option<Vec<u8>> {
+    let number = match digest {
+        Digest::Xxh3(_) => 1,
+        Digest::Blake3(_) => 2,
+        _ => return None,
+    };
+    Some([&[number], digest.as_bytes()].concat())
+}
+
+/// What a condition needs of the record beyond its version; `None` when it needs no more.
+fn needed_by(condition: &Condition) -> Option<Fields> {
+    match condition {
+        Condition::Always | Condition::Absent | Condition::Version(_) => None,
+        Condition::AbsentUnless(filter) | Condition::Present(filter) => Some(crate::filter::needed_by(filter)),
+        _ => Some(Fields::HEAD),
+    }
+}
+
+fn is_met(condition: &Condition, previous: Option<&Previous>, now: Timestamp) -> bool {
+    match (condition, previous) {
+        (Condition::Always, _) => true,
+        (Condition::Absent, previous) => previous.is_none(),
+        (Condition::Version(version), previous) => previous.is_some_and(|previous| previous.version == *version),
+        (condition, previous) => condition.is_met(previous.and_then(|previous| previous.record.as_ref()), now),
+    }
+}

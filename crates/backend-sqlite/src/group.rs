@@ -1,0 +1,134 @@
+//! Group commit: whoever finds the writer free leads and takes the batches of those who wait into its transaction.
+//!
+//! The waiting threads sleep until their batch is done, or until the lead is theirs.
+
+use cacheness_storage::{Change, Error, ErrorKind, OnUnmet, Outcome, Result};
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The changes of one commit.
+pub(crate) struct Batch {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) on_unmet: OnUnmet,
+}
+
+impl Batch {
+    /// Whether these outcomes mean that nothing of the batch is applied.
+    pub(crate) fn is_aborted(&self, outcomes: &[Outcome]) -> bool {
+        self.on_unmet == OnUnmet::Abort && !outcomes.iter().all(Outcome::is_applied)
+    }
+}
+
+/// What became of a batch.
+pub(crate) type Outcomes = Result<Vec<Outcome>>;
+
+/// The batches that wait for a transaction.
+#[derive(Default)]
+pub(crate) struct Group {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    has_leader: bool,
+    waiting: VecDeque<Arc<Ticket>>,
+}
+
+/// A waiting batch.
+struct Ticket {
+    batch: Batch,
+    turn: Mutex<Turn>,
+    called: Condvar,
+}
+
+enum Turn {
+    Waiting,
+    Lead,
+    Done(Outcomes),
+}
+
+/// The lead. Dropping it passes it on, also in a panic.
+struct Lead<'g>(&'g Group);
+
+/// The waiting batch that joined the leader's transaction. Its thread sleeps until it is answered.
+pub(crate) struct Follower(Arc<Ticket>);
+
+impl Group {
+    /// Hands a batch in and returns what became of it. `lead` runs on one thread at a time; it commits the batch that
+    /// it is given, and those of [`next`](Self::next) as it likes.
+    pub(crate) fn commit(&self, batch: Batch, lead: impl FnOnce(&Batch) -> Outcomes) -> Outcomes {
+        let mut queue = lock(&self.queue);
+        if !queue.has_leader {
+            queue.has_leader = true;
+            drop(queue);
+            let _lead = Lead(self);
+            return lead(&batch);
+        }
+        let ticket = Arc::new(Ticket { batch, turn: Mutex::new(Turn::Waiting), called: Condvar::new() });
+        queue.waiting.push_back(ticket.clone());
+        drop(queue);
+        match ticket.wait() {
+            Some(outcomes) => outcomes,
+            None => {
+                let _lead = Lead(self);
+                lead(&ticket.batch)
+            }
+        }
+    }
+
+    /// The batch that waits longest. For the leader only.
+    pub(crate) fn next(&self) -> Option<Follower> {
+        lock(&self.queue).waiting.pop_front().map(Follower)
+    }
+}
+
+impl Ticket {
+    /// What became of the batch; `None` when this thread leads from now on.
+    fn wait(&self) -> Option<Outcomes> {
+        let waiting = |turn: &mut Turn| matches!(turn, Turn::Waiting);
+        let mut turn = self.called.wait_while(lock(&self.turn), waiting).unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *turn, Turn::Waiting) {
+            Turn::Done(outcomes) => Some(outcomes),
+            Turn::Lead | Turn::Waiting => None,
+        }
+    }
+
+    fn call(&self, turn: Turn) {
+        *lock(&self.turn) = turn;
+        self.called.notify_one();
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        let mut queue = lock(&self.0.queue);
+        match queue.waiting.pop_front() {
+            Some(next) => next.call(Turn::Lead),
+            None => queue.has_leader = false,
+        }
+    }
+}
+
+impl Follower {
+    pub(crate) fn batch(&self) -> &Batch {
+        &self.0.batch
+    }
+
+    pub(crate) fn answer(self, outcomes: Outcomes) {
+        self.0.call(Turn::Done(outcomes));
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if matches!(*lock(&self.0.turn), Turn::Waiting) {
+            let message = "the thread that led this commit panicked";
+            self.0.call(Turn::Done(Err(Error::new(ErrorKind::Internal, message))));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

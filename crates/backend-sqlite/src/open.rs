@@ -1,0 +1,118 @@
+//! Opening connections: what every one of them is set to before it is used.
+
+use crate::SqliteConfig;
+use crate::failure::{failure, is_busy};
+use crate::place;
+use crate::schema::{self, Identity};
+use cacheness_storage::{Durability, Error, ErrorKind, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest record, with everything in it, in bytes.
+const MAX_RECORD: i32 = 256 << 20;
+
+/// Pages of 4 KiB in the write-ahead log before a commit moves them into the database: 16 MiB. With SQLite's 1,000 the
+/// disk is waited for four times as often.
+const CHECKPOINT: i32 = 4000;
+
+/// What the write-ahead log shrinks to when it grew beyond it: 64 MiB.
+const JOURNAL_SIZE: i32 = 64 << 20;
+
+/// Opens the file for writing; creates it, its directories and its tables where they are missing.
+///
+/// # Errors
+///
+/// As [`SqliteMetadata::open`](crate::SqliteMetadata::open).
+pub(crate) fn writer(path: &Path, durability: Durability, config: &SqliteConfig) -> Result<Connection> {
+    place::prepare(path, durability)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, config)?;
+    if connection.is_readonly("main").map_err(failure)? {
+        return Err(Error::new(ErrorKind::Permission, format!("{} cannot be written to", path.display())));
+    }
+    // Until it is known to be ours, not even its log is moved into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failure)?;
+    let snapshot = connection.unchecked_transaction().map_err(failure)?;
+    let identity = schema::identify(&snapshot)?;
+    snapshot.finish().map_err(failure)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failure)?;
+    if identity == Identity::Empty {
+        connection.pragma_update(None, "page_size", 4096).map_err(failure)?;
+    }
+    use_write_ahead_log(&connection, config.busy_timeout())?;
+    if identity == Identity::Empty {
+        schema::create(&mut connection)?;
+    }
+    let synchronous = match durability {
+        Durability::Process => "NORMAL",
+        Durability::Full => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failure)?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE).map_err(failure)?;
+    Ok(connection)
+}
+
+/// Opens an existing index for reading.
+pub(crate) fn reader(path: &Path, config: &SqliteConfig) -> Result<Connection> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, config)
+}
+
+/// Opens an index in memory, which ends with its connection.
+pub(crate) fn memory(config: &SqliteConfig) -> Result<Connection> {
+    let mut connection = connect(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE, config)?;
+    schema::create(&mut connection)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags, config: &SqliteConfig) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failure)?;
+    harden(&connection).map_err(failure)?;
+    connection.busy_timeout(config.busy_timeout()).map_err(failure)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Takes from a damaged or hostile file what it could do beyond being wrong.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    for (option, value) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+    ] {
+        connection.set_db_config(option, value)?;
+    }
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, MAX_RECORD),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+        (Limit::SQLITE_LIMIT_COLUMN, 100),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+/// Switches to the write-ahead log. While another process does the same SQLite refuses without waiting.
+fn use_write_ahead_log(connection: &Connection, timeout: Duration) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let message = format!("the file system allows no write-ahead log, only the journal mode {mode}");
+                return Err(Error::new(ErrorKind::Config, message).advice("put the index on a local disk"));
+            }
+            Err(error) if is_busy(&error) && start.elapsed() < timeout => thread::sleep(Duration::from_millis(2)),
+            Err(error) => return Err(failure(error)),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Reading: single records, and pages of them in the order of keys.
+
+use crate::failure::failure;
+use crate::filter::{Prefilter, needed_by};
+use crate::range::end_of_keys;
+use crate::rows::{self, select};
+use cacheness_storage::{Cursor, EntryKey, Fields, Filter, Page, Query, Record, Result, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+/// The records of some keys, all as of one moment.
+pub(crate) fn records(connection: &Connection, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
+    if let [key] = keys {
+        return Ok(vec![record(connection, key, fields)?]);
+    }
+    let snapshot = connection.unchecked_transaction().map_err(failure)?;
+    keys.iter().map(|key| record(&snapshot, key, fields)).collect()
+}
+
+fn record(connection: &Connection, key: &EntryKey, fields: Fields) -> Result<Option<Record>> {
+    let select = select!(fields, "", " FROM records WHERE key = ?1");
+    let mut statement = connection.prepare_cached(select).map_err(failure)?;
+    let mut found = statement.query([key.as_str()]).map_err(failure)?;
+    let row = found.next().map_err(failure)?;
+    row.map(|row| rows::record(row, 0, key.clone(), fields)).transpose().map_err(|error| error.key(key))
+}
+
+/// The next records of a query.
+pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor>, now: Timestamp) -> Result<Page> {
+    let limit = query.limit.max(1);
+    let from = match after.map(|cursor| cursor.key().as_str()) {
+        Some(after) if after >= query.prefix.as_str() => Start { key: after, included: false },
+        _ => Start { key: &query.prefix, included: true },
+    };
+    let end = end_of_keys(&query.prefix);
+    if query.filter == Filter::All {
+        return unfiltered(connection, query, limit, &from, end);
+    }
+    // A page looks at so many records only, whatever the filter means; the next page goes on from there.
+    let most = i64::try_from(limit.saturating_mul(4).saturating_add(1000)).unwrap_or(i64::MAX);
+    let last = last_of(connection, &from, &end, most)?;
+    let prefilter = Prefilter::of(&query.filter, now);
+    let (less, bound) = if last.is_some() { ("<=", last.clone()) } else { ("<", Some(end)) };
+    let needed =
+        Fields { annotations: query.fields.annotations || needed_by(&query.filter).annotations, ..query.fields };
+    let sql = format!(
+        "{} WHERE key {} ? AND key {less} ? AND {} ORDER BY key",
+        select!(needed, "key, ", " FROM records INDEXED BY records_by_key"),
+        from.operator(),
+        prefilter.sql,
+    );
+    let values = [Value::Text(from.key.to_owned()), bound.map_or(Value::Null, Value::Text)].into_iter();
+    let mut statement = connection.prepare(&sql).map_err(failure)?;
+    let mut found = statement.query(params_from_iter(values.chain(prefilter.values))).map_err(failure)?;
+    let mut records: Vec<Record> = Vec::new();
+    while let Some(row) = found.next().map_err(failure)? {
+        let key = rows::key(row, 0)?;
+        let mut record = rows::record(row, 1, key.clone(), needed).map_err(|error| error.key(&key))?;
+        if !query.filter.matches(&record, now) {
+            continue;
+        }
+        if records.len() == limit {
+            return Ok(following(records));
+        }
+        query.fields.project(&mut record);
+        records.push(record);
+    }
+    Ok(Page { records, next: last.map(EntryKey::new).map(Cursor::after) })
+}
+
+/// Where a page begins.
+struct Start<'k> {
+    key: &'k str,
+    included: bool,
+}
+
+impl Start<'_> {
+    fn operator(&self) -> &'static str {
+        if self.included { ">=" } else { ">" }
+    }
+}
+
+fn unfiltered(connection: &Connection, query: &Query, limit: usize, from: &Start<'_>, end: String) -> Result<Page> {
+    let sql = format!(
+        "{} WHERE key {} ?1 AND key < ?2 ORDER BY key LIMIT ?3",
+        select!(query.fields, "key, ", " FROM records"),
+        from.operator(),
+    );
+    // One more than asked for tells whether there is a next page.
+    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut statement = connection.prepare_cached(&sql).map_err(failure)?;
+    let mut found = statement.query(params![from.key, end, most]).map_err(failure)?;
+    let mut records = Vec::new();
+    while let Some(row) = found.next().map_err(failure)? {
+        if records.len() == limit {
+            return Ok(following(records));
+        }
+        let key = rows::key(row, 0)?;
+        records.push(rows::record(row, 1, key.clone(), query.fields).map_err(|error| error.key(&key))?);
+    }
+    Ok(Page { records, next: None })
+}
+
+/// A full page that others follow.
+fn following(records: Vec<Record>) -> Page {
+    let next = records.last().map(|record| Cursor::after(record.key.clone()));
+    Page { records, next }
+}
+
+/// The key of record number `most` from the start on; `None` when there are fewer. It reads the index of keys only.
+fn last_of(connection: &Connection, from: &Start<'_>, end: &str, most: i64) -> Result<Option<String>> {
+    let sql =
+        format!("SELECT key FROM records WHERE key {} ?1 AND key < ?2 ORDER BY key LIMIT 1 OFFSET ?3", from.operator());
+    let mut statement = connection.prepare_cached(&sql).map_err(failure)?;
+    statement.query_row(params![from.key, end, most - 1], |row| row.get(0)).optional().map_err(failure)
+}

@@ -1,0 +1,64 @@
+//! A small pool of read-only connections. The one that was used last is used first: its page cache is the warmest.
+
+use crate::failure::closed;
+use cacheness_storage::Result;
+use rusqlite::Connection;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+pub(crate) struct Readers {
+    idle: Mutex<Idle>,
+    returned: Condvar,
+}
+
+struct Idle {
+    connections: Vec<Connection>,
+    closed: bool,
+}
+
+/// A connection that goes back to the pool, also when its user panics.
+struct Lease<'p> {
+    pool: &'p Readers,
+    connection: Option<Connection>,
+}
+
+impl Readers {
+    pub(crate) fn new(connections: Vec<Connection>) -> Self {
+        Self { idle: Mutex::new(Idle { connections, closed: false }), returned: Condvar::new() }
+    }
+
+    /// Works with a connection, and waits for one only when all are in use.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
+        let lease = self.lease();
+        work(lease.connection.as_ref().ok_or_else(closed)?)
+    }
+
+    /// Drops the connections; those in use are dropped when they come back.
+    pub(crate) fn close(&self) {
+        let mut idle = self.lock();
+        idle.closed = true;
+        idle.connections.clear();
+        self.returned.notify_all();
+    }
+
+    fn lease(&self) -> Lease<'_> {
+        let idle = self.lock();
+        let none = |idle: &mut Idle| idle.connections.is_empty() && !idle.closed;
+        let mut idle = self.returned.wait_while(idle, none).unwrap_or_else(PoisonError::into_inner);
+        Lease { pool: self, connection: idle.connections.pop() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let mut idle = self.pool.lock();
+        if !idle.closed {
+            idle.connections.push(connection);
+            self.pool.returned.notify_one();
+        }
+    }
+}

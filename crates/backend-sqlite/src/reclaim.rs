@@ -1,0 +1,116 @@
+//! Giving space back: candidates are found without any lock, and removed in a transaction if they are still the same.
+
+use crate::changes::Changes;
+use crate::failure::failure;
+use crate::filter::{Prefilter, needed_by};
+use crate::rows::{self, select};
+use cacheness_storage::{EntryKey, Filter, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+/// How many records one transaction removes at most, whatever its caller asks for.
+const MAX_RECORDS: usize = 10_000;
+
+/// Records that may go, in the order in which they should.
+pub(crate) struct Candidates {
+    found: Vec<(i64, Version)>,
+    /// Whether there are more than the limit.
+    more: bool,
+}
+
+impl Candidates {
+    /// Finds the first `limit` candidates.
+    pub(crate) fn find(
+        connection: &Connection,
+        filter: &Filter,
+        order: ReclaimOrder,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let limit = limit.min(MAX_RECORDS);
+        let snapshot = connection.unchecked_transaction().map_err(failure)?;
+        let prefilter = Prefilter::of(filter, now);
+        let mut candidates = Self { found: Vec::new(), more: false };
+        for (rows, order) in passes(order) {
+            // Where SQL alone decides, it sorts no more rows than are needed.
+            let most = if prefilter.exact { limit + 1 - candidates.found.len() } else { usize::MAX };
+            let sql =
+                format!("SELECT id, version FROM records {rows} AND key < ? AND {} {order} LIMIT ?", prefilter.sql);
+            let first = Value::Text(EntryKey::SYSTEM.to_string());
+            let last = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
+            let values = [first].into_iter().chain(prefilter.values.iter().cloned()).chain([last]);
+            let mut statement = snapshot.prepare(&sql).map_err(failure)?;
+            let mut found = statement.query(params_from_iter(values)).map_err(failure)?;
+            while let Some(row) = found.next().map_err(failure)? {
+                let id = row.get(0).map_err(failure)?;
+                if *filter != Filter::All && !is_meant(&snapshot, id, filter, now)? {
+                    continue;
+                }
+                if candidates.found.len() == limit {
+                    return Ok(Self { more: true, ..candidates });
+                }
+                candidates.found.push((id, rows::version(row, 1)?));
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Removes candidates until the store holds `until_bytes` or fewer. Those that changed meanwhile stay.
+    pub(crate) fn remove(&self, changes: &mut Changes<'_>, until_bytes: Option<u64>) -> Result<Reclaimed> {
+        let before = changes.committed()?.bytes;
+        let enough = |changes: &Changes<'_>| {
+            until_bytes.is_some_and(|until| u64::try_from(before + changes.totals.bytes).unwrap_or(0) <= until)
+        };
+        let mut reclaimed = Reclaimed::default();
+        for (id, version) in &self.found {
+            if enough(changes) {
+                break;
+            }
+            if let Some(key) = changes.delete_version(*id, version, &mut reclaimed.condemned)? {
+                reclaimed.keys.push(key);
+            }
+        }
+        reclaimed.more = self.more && !enough(changes);
+        Ok(reclaimed)
+    }
+}
+
+/// The rows of an order, pass by pass: which rows, and how they are sorted.
+fn passes(order: ReclaimOrder) -> &'static [(&'static str, &'static str)] {
+    match order {
+        ReclaimOrder::Expiry => &[
+            ("INDEXED BY records_by_expiry WHERE expires_at IS NOT NULL", "ORDER BY expires_at, id"),
+            ("NOT INDEXED WHERE expires_at IS NULL", "ORDER BY id"),
+        ],
+        ReclaimOrder::Created => &[("NOT INDEXED WHERE 1", "ORDER BY created_at, id")],
+        _ => &[("INDEXED BY records_by_key WHERE 1", "ORDER BY key")],
+    }
+}
+
+fn is_meant(connection: &Connection, id: i64, filter: &Filter, now: Timestamp) -> Result<bool> {
+    let needed = needed_by(filter);
+    let select = select!(needed, "key, ", " FROM records WHERE id = ?1");
+    let mut statement = connection.prepare_cached(select).map_err(failure)?;
+    let mut found = statement.query([id]).map_err(failure)?;
+    let Some(row) = found.next().map_err(failure)? else { return Ok(false) };
+    let key = rows::key(row, 0)?;
+    let record = rows::record(row, 1, key.clone(), needed).map_err(|error| error.key(&key))?;
+    Ok(filter.matches(&record, now))
+}
+
+/// Names blobs that were condemned before a time, the oldest first.
+pub(crate) fn condemned(connection: &Connection, before: Timestamp, limit: usize) -> Result<Reclaimed> {
+    let select = "SELECT id FROM blobs WHERE condemned_at < ?1 ORDER BY condemned_at, id LIMIT ?2";
+    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut statement = connection.prepare_cached(select).map_err(failure)?;
+    let mut found = statement.query(params![before.as_micros(), most]).map_err(failure)?;
+    let mut reclaimed = Reclaimed::default();
+    while let Some(row) = found.next().map_err(failure)? {
+        if reclaimed.condemned.len() == limit {
+            reclaimed.more = true;
+            break;
+        }
+        reclaimed.condemned.extend(rows::blob(row, 0)?);
+    }
+    Ok(reclaimed)
+}

@@ -1,0 +1,37 @@
+//! The totals of the index: one row, changed once a transaction by what the transaction added up.
+
+use crate::failure::failure;
+use cacheness_storage::Result;
+use rusqlite::Connection;
+
+/// Totals, or what a transaction changes about them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) entries: i64,
+    pub(crate) bytes: i64,
+    pub(crate) blobs: i64,
+    pub(crate) condemned: i64,
+}
+
+impl Totals {
+    /// Reads the committed totals.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let select = "SELECT entries, bytes, blobs, condemned FROM totals WHERE id = 1";
+        let mut statement = connection.prepare_cached(select).map_err(failure)?;
+        let totals = statement.query_row([], |row| {
+            Ok(Self { entries: row.get(0)?, bytes: row.get(1)?, blobs: row.get(2)?, condemned: row.get(3)? })
+        });
+        totals.map_err(failure)
+    }
+
+    /// Adds these changes to the totals, inside the transaction that they belong to.
+    pub(crate) fn add_to(self, connection: &Connection) -> rusqlite::Result<()> {
+        if self == Self::default() {
+            return Ok(());
+        }
+        let update = "UPDATE totals SET entries = entries + ?1, bytes = bytes + ?2, blobs = blobs + ?3, \
+            condemned = condemned + ?4 WHERE id = 1";
+        connection.prepare_cached(update)?.execute((self.entries, self.bytes, self.blobs, self.condemned))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! A transaction that holds the write lock from its beginning.
+
+use rusqlite::Connection;
+
+/// Rolled back when it is dropped, also in a panic.
+pub(crate) struct Transaction<'c>(&'c Connection);
+
+impl<'c> Transaction<'c> {
+    /// Takes the write lock, waiting for it as long as the connection's busy timeout says.
+    pub(crate) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        run(connection, "BEGIN IMMEDIATE")?;
+        Ok(Self(connection))
+    }
+
+    /// Does a part of the work, and takes that part back alone when `keep` says no to its result.
+    ///
+    /// # Errors
+    ///
+    /// After an error the whole transaction can only be rolled back.
+    pub(crate) fn part<R>(&self, work: impl FnOnce() -> R, keep: impl FnOnce(&R) -> bool) -> rusqlite::Result<R> {
+        run(self.0, "SAVEPOINT part")?;
+        let result = work();
+        if !keep(&result) {
+            run(self.0, "ROLLBACK TO part")?;
+        }
+        run(self.0, "RELEASE part")?;
+        Ok(result)
+    }
+
+    /// Makes it final. After an error it may or may not be.
+    pub(crate) fn commit(self) -> rusqlite::Result<()> {
+        run(self.0, "COMMIT")
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // Nothing more can be done; the next BEGIN would say so.
+            drop(run(self.0, "ROLLBACK"));
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}

@@ -1,0 +1,31 @@
+//! Which parts the Cargo features brought, and where they keep a cache that was given nothing but a directory.
+
+use cacheness_cache::{Bare, Bundle, Registry};
+use cacheness_core::{BackendUrl, Result};
+use std::path::Path;
+
+/// Every compiled-in part: `cacheness::sync::Cache` is `cacheness_cache::sync::Cache<Bundled>`.
+#[derive(Debug, Clone, Copy)]
+pub enum Bundled {}
+
+impl Bundle for Bundled {
+    fn registry() -> Result<Registry> {
+        #[allow(unused_mut)]
+        let mut registry = Bare::registry()?;
+        #[cfg(feature = "fs")]
+        cacheness_backend_fs::register(&mut registry.backends)?;
+        #[cfg(feature = "sqlite")]
+        cacheness_backend_sqlite::register(&mut registry.backends)?;
+        #[cfg(feature = "ndarray")]
+        cacheness_handler_ndarray::register(&mut registry.handlers)?;
+        Ok(registry)
+    }
+
+    fn metadata_in(dir: &Path) -> Option<BackendUrl> {
+        cfg!(feature = "sqlite").then(|| BackendUrl::new("sqlite", dir.join("index.db").to_string_lossy()))
+    }
+
+    fn blobs_in(dir: &Path) -> Option<BackendUrl> {
+        cfg!(feature = "fs").then(|| BackendUrl::new("fs", dir.join("blobs").to_string_lossy()))
+    }
+}

@@ -1,0 +1,100 @@
+//! Handlers for plain bytes, owned and shared. Both write the same format, so either reads what the other wrote.
+
+use crate::{Format, Handler, PayloadReader};
+use bytes::Bytes;
+use cacheness_core::{Error, ErrorKind, Result};
+use std::io::{self, Read, Write};
+
+/// How much is reserved and read at first when the size of a payload is a claim that nothing has borne out yet.
+const STEP: usize = 1024 * 1024;
+
+/// Stores `Vec<u8>` as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BytesHandler;
+
+/// Stores [`Bytes`] as they are; a payload that lies in memory is shared, not copied.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SharedBytesHandler;
+
+const TYPE_TAG: &str = "bytes";
+const FORMAT: (&str, u16) = ("raw", 1);
+
+impl Handler for BytesHandler {
+    type Value = Vec<u8>;
+
+    fn type_tag(&self) -> &str {
+        TYPE_TAG
+    }
+
+    fn plan(&self, value: &Vec<u8>) -> Result<Format> {
+        Ok(Format::new(FORMAT.0, FORMAT.1).size_hint(value.len() as u64))
+    }
+
+    fn encode(&self, value: &Vec<u8>, _: &Format, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(value)?)
+    }
+
+    fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Vec<u8>> {
+        check_format(format, FORMAT)?;
+        read_rest(input)
+    }
+}
+
+impl Handler for SharedBytesHandler {
+    type Value = Bytes;
+
+    fn type_tag(&self) -> &str {
+        TYPE_TAG
+    }
+
+    fn plan(&self, value: &Bytes) -> Result<Format> {
+        Ok(Format::new(FORMAT.0, FORMAT.1).size_hint(value.len() as u64))
+    }
+
+    fn encode(&self, value: &Bytes, _: &Format, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(value)?)
+    }
+
+    fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Bytes> {
+        check_format(format, FORMAT)?;
+        Ok(input.read_bytes()?)
+    }
+}
+
+/// Refuses formats that a handler does not know.
+pub(crate) fn check_format(format: &Format, (name, version): (&str, u16)) -> Result<()> {
+    if format.name == name && format.version == version {
+        return Ok(());
+    }
+    let message = format!("the value is stored as {} {}, known is {name} {version}", format.name, format.version);
+    Err(Error::new(ErrorKind::FormatTooNew, message).advice("read it with the version that wrote it, or a newer one"))
+}
+
+/// Reads the rest of a payload.
+pub(crate) fn read_rest(input: &mut dyn PayloadReader) -> Result<Vec<u8>> {
+    if input.as_slice().is_some() {
+        return Ok(input.read_bytes()?.into());
+    }
+    let size = input.remaining();
+    read_exactly(input, size)
+}
+
+/// Reads `size` bytes. Memory grows as they arrive, so a wrong `size` costs nothing.
+pub(crate) fn read_exactly(input: &mut (impl Read + ?Sized), size: u64) -> Result<Vec<u8>> {
+    let too_large = || Error::new(ErrorKind::TooLarge, format!("{size} bytes do not fit in memory"));
+    let size = usize::try_from(size).map_err(|_| too_large())?;
+    let mut bytes = Vec::new();
+    while bytes.len() < size {
+        let (start, end) = (bytes.len(), size.min(bytes.len() + STEP));
+        if bytes.capacity() < end {
+            let more = (size - start).min(start.max(STEP));
+            bytes.try_reserve_exact(more).map_err(|_| too_large())?;
+        }
+        bytes.resize(end, 0);
+        input.read_exact(bytes.get_mut(start..).unwrap_or_default()).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Corrupt, "the payload ends early").source(error),
+            _ => error.into(),
+        })?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,39 @@
+//! What the tests across crates share: a remote backend that another process serves, and values to store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test support")]
+
+pub mod remote;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment in 2026, in microseconds since the epoch.
+pub const NOW: i64 = 1_795_000_000_000_000;
+
+/// A small struct.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// A number.
+    pub accuracy: f64,
+    /// Some texts.
+    pub labels: Vec<String>,
+}
+
+impl Results {
+    /// One of them.
+    pub fn sample() -> Self {
+        Self { accuracy: 0.93, labels: vec!["cat".into(), "dog".into()] }
+    }
+}
+
+/// Bytes that no codec makes smaller.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}

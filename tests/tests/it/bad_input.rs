@@ -1,0 +1,153 @@
+//! Bad input: one specific line each, naming what to do, and nothing is lost.
+
+use crate::support::{Place, noise};
+use cacheness::{ErrorKind, PutOptions, key, sync::Cache};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn an_unknown_backend_names_the_known_ones() {
+    for url in ["mongodb://host/db", "ftp:/srv"] {
+        let error = Cache::builder().metadata(url).blobs("memory:").open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownBackend);
+        let line = error.to_string();
+        assert!(line.contains("known here: memory, sqlite"), "{line}");
+        let error = Cache::builder().metadata("memory:").blobs(url).open().unwrap_err();
+        assert!(error.to_string().contains("known here: fs, memory"), "{error}");
+    }
+}
+
+#[test]
+fn a_url_without_a_scheme_says_what_urls_look_like() {
+    let error = Cache::builder().metadata("index.db").blobs("memory:").open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("sqlite:index.db"), "{error}");
+}
+
+#[test]
+fn an_unknown_option_of_a_backend_is_an_error_that_names_it() {
+    let place = Place::new();
+    let url = format!("sqlite:{}?raeders=3", place.path().join("index.db").display());
+    let error = Cache::builder().metadata(url).blobs("memory:").open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("raeders"), "{error}");
+}
+
+#[test]
+fn a_builder_without_a_place_says_what_it_needs() {
+    let error = Cache::builder().open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("directory"), "{error}");
+}
+
+#[test]
+fn a_ttl_of_zero_is_an_error_everywhere() {
+    let place = Place::new();
+    let error = Cache::builder().dir(place.path()).default_ttl(Duration::ZERO).open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let options = PutOptions::new().ttl(Duration::ZERO);
+    assert_eq!(place.open().put_with(1, "value", options).unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn metadata_that_is_no_object_is_an_error() {
+    let place = Place::new();
+    let error = place.open().put_with(1, "value", PutOptions::new().metadata([1, 2])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("JSON object"), "{error}");
+}
+
+#[test]
+fn a_value_beyond_the_limit_is_refused_and_the_old_one_stays() {
+    let place = Place::new();
+    let cache = Cache::builder().dir(place.path()).max_value_size(1000).open().unwrap();
+    cache.put(1, &noise(900)).unwrap();
+    assert_eq!(cache.put(1, &noise(1001)).unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(cache.get(1).unwrap(), Some(noise(900)));
+}
+
+#[test]
+fn a_type_without_a_handler_names_those_that_have_one() {
+    struct Foreign;
+    let place = Place::new();
+    let error = place.open().put_typed(key! { a: 1 }, &Foreign).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoHandler);
+    assert!(error.to_string().contains("registered: bytes"), "{error}");
+}
+
+#[test]
+fn an_index_that_is_something_else_is_refused_and_stays_as_it_is() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path()).unwrap();
+    let index = place.path().join("index.db");
+    std::fs::write(&index, "dear diary, ".repeat(1000)).unwrap();
+    let error = Cache::open(place.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignStore);
+    assert!(error.to_string().contains("index.db"), "{error}");
+    assert_eq!(std::fs::read_to_string(index).unwrap(), "dear diary, ".repeat(1000));
+}
+
+#[test]
+fn a_newer_index_is_refused_with_advice() {
+    let place = Place::new();
+    place.open().close().unwrap();
+    // The number of SQLite's user_version lies at offset 60 of the file, big-endian (its file format, section 1.3).
+    let index = place.path().join("index.db");
+    let mut bytes = std::fs::read(&index).unwrap();
+    bytes[60..64].copy_from_slice(&9999_u32.to_be_bytes());
+    std::fs::write(&index, &bytes).unwrap();
+    let error = Cache::open(place.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FormatTooNew);
+    assert!(error.to_string().contains("update"), "{error}");
+}
+
+#[test]
+fn a_directory_that_is_a_file_is_one_clear_line() {
+    let place = Place::new();
+    std::fs::write(place.path(), "a file").unwrap();
+    let line = Cache::open(place.path()).unwrap_err().to_string();
+    assert!(line.starts_with("open") && line.contains("cache"), "{line}");
+    assert!(!line.contains('\n'), "{line}");
+    assert_eq!(std::fs::read_to_string(place.path()).unwrap(), "a file");
+}
+
+/// Runs another process without privileges; root's own are given up, everybody else has none.
+fn unprivileged(dir: &Path, binary: &Path) -> String {
+    let mut command = Command::new(binary);
+    command.arg("open").arg(dir).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn an_unreadable_directory_is_a_permission_error_that_names_it() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    // A place that an unprivileged user can reach, with a copy of the program.
+    let place = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+    let binary = place.path().join("other-process");
+    std::fs::copy(env!("CARGO_BIN_EXE_other-process"), &binary).unwrap();
+    set_permissions(&binary, Permissions::from_mode(0o755)).unwrap();
+    let locked = place.path().join("locked");
+    Cache::open(&locked).unwrap().put(1, "value").unwrap();
+    for mode in [0o000, 0o500] {
+        set_permissions(&locked, Permissions::from_mode(mode)).unwrap();
+        for dir in [locked.clone(), locked.join("inside")] {
+            if mode == 0o500 && dir == locked && !rustix::process::geteuid().is_root() {
+                // The owner may read it, and the index inside is writable: that opens.
+                continue;
+            }
+            let line = unprivileged(&dir, &binary);
+            assert!(line.starts_with("Permission: open"), "{mode:o} {line}");
+            assert!(line.contains("locked"), "{line}");
+        }
+    }
+    set_permissions(&locked, Permissions::from_mode(0o700)).unwrap();
+    assert!(Cache::open(&locked).unwrap().exists(1).unwrap());
+}

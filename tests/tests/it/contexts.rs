@@ -1,0 +1,121 @@
+//! Where caches are called from: threads, executors of any kind, and futures that are dropped.
+
+use crate::support::{Place, noise};
+use cacheness::future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_async_face_works_on_a_current_thread_runtime() {
+    exercise().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_async_face_works_on_a_multi_thread_runtime() {
+    exercise().await;
+}
+
+#[test]
+fn the_async_face_works_without_any_runtime() {
+    cacheness::core::runtime::block_on(exercise());
+}
+
+async fn exercise() {
+    let place = Place::new();
+    let cache: future::Cache = future::Cache::open(place.path()).await.unwrap();
+    let puts: Vec<_> = (0..50).map(|number| cache.put(number, &noise(number * 1000))).collect();
+    for put in puts {
+        put.await.unwrap();
+    }
+    for number in 0..50 {
+        assert_eq!(cache.get::<Vec<u8>>(number).await.unwrap(), Some(noise(number * 1000)));
+    }
+    cache.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_blocking_face_of_a_local_cache_works_inside_async_code() {
+    let place = Place::new();
+    let cache = place.open();
+    cache.put(1, "value").unwrap();
+    assert_eq!(cache.get::<String>(1).unwrap().as_deref(), Some("value"));
+}
+
+#[tokio::test]
+async fn an_op_that_nobody_polled_stores_nothing() {
+    let place = Place::new();
+    let cache = future::Cache::from(place.open());
+    drop(cache.put(1, "value"));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!cache.exists(1).await.unwrap());
+}
+
+#[test]
+fn an_op_that_was_polled_and_dropped_happens_wholly_or_not_at_all() {
+    let place = Place::new();
+    let cache = future::Cache::from(place.open());
+    let value = noise(200_000);
+    for number in 0..100 {
+        let mut op = cache.put(number, &value);
+        let _ = Pin::new(&mut op).poll(&mut Context::from_waker(Waker::noop()));
+        drop(op);
+    }
+    // The pool is first in, first out, but has many threads: wait until nothing changes any more.
+    let blocking = cacheness::sync::Cache::from(cache);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while blocking.stats().unwrap().entries < 100 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    for number in 0..100 {
+        assert_eq!(blocking.get::<Vec<u8>>(number).unwrap().as_ref(), Some(&value), "polled means done");
+    }
+    assert_eq!(place.blobs().len(), 100);
+    assert_eq!(std::fs::read_dir(place.path().join("blobs/staging")).unwrap().count(), 0);
+}
+
+/// How late a tick of a 1 ms ticker may come while a put runs that takes many times as long.
+const LATE: Duration = Duration::from_millis(20);
+
+/// A put that blocked the executor would be late in every attempt; a busy machine is so in some.
+const ATTEMPTS: usize = 5;
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_large_shared_put_delays_no_tick() {
+    let value = Arc::new(noise(200 << 20));
+    let mut worst = Vec::new();
+    for _ in 0..ATTEMPTS {
+        worst.push(worst_tick(value.clone()).await);
+        if worst.last().is_some_and(|worst| *worst <= LATE) {
+            return;
+        }
+    }
+    panic!("ticks came late: {worst:?}");
+}
+
+/// How late the latest tick came while the value was put.
+async fn worst_tick(value: Arc<Vec<u8>>) -> Duration {
+    let place = Place::new();
+    let cache = future::Cache::from(place.open());
+    let mut put = cache.put_shared("large", value);
+    let start = Instant::now();
+    let (mut ticks, mut worst) = (0, Duration::ZERO);
+    loop {
+        let asked = Instant::now();
+        tokio::select! {
+            biased;
+            done = &mut put => {
+                done.unwrap();
+                break;
+            }
+            () = tokio::time::sleep(Duration::from_millis(1)) => {
+                ticks += 1;
+                worst = worst.max(asked.elapsed());
+            }
+        }
+    }
+    assert!(ticks > 10, "the put took {:?}, too short to see anything", start.elapsed());
+    assert_eq!(cache.metadata("large").await.unwrap().unwrap().raw_size(), 200 << 20);
+    worst.saturating_sub(Duration::from_millis(1))
+}

@@ -1,0 +1,15 @@
+//! The cache through its public face, on real files, in real processes.
+
+mod bad_input;
+mod blob_store;
+mod cache;
+mod contexts;
+mod damage;
+mod faces;
+mod formats;
+mod keys;
+mod moving;
+mod processes;
+mod remote;
+mod shapes;
+mod support;

@@ -1,0 +1,115 @@
+//! `cargo xtask test`: builds and runs every test, notes which passed, and holds the feature rows against them.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Result};
+use crate::libtest::{Binaries, Transcript, Verdict};
+use crate::workspace::Workspace;
+use crate::{features, process};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask test [-- FILTER...]
+
+Builds the workspace with the promised features and its examples, runs all unit, integration and documentation tests,
+writes the names of those that passed to <target>/xtask/tests.txt and checks that every test named in
+docs/features/status.txt is among them. The last line is `N passed, N failed`.
+
+With a FILTER (passed on to the test binaries) neither the file nor the rows are touched.
+
+Exit code: 0 all good, 1 a test or a row failed, 2 the tests do not compile.";
+
+/// What is built and tested. One set for the whole workspace, so that each crate is compiled once.
+pub(crate) const PROMISED: &[&str] = &["--workspace", "--all-features"];
+
+pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let filter = match arguments.split_first() {
+        None => &[][..],
+        Some((first, filter)) if first == "--" => filter,
+        Some((first, _)) => return Err(Failure::Usage(format!("unexpected `{first}`\n\n{HELP}"))),
+    };
+    let mut transcript = Transcript::new(build(workspace)?);
+    let mut run = vec!["test", "--no-fail-fast"];
+    run.extend(PROMISED);
+    run.push("--");
+    run.extend(filter.iter().map(String::as_str));
+    let status = process::watch(process::command("cargo", &run, &workspace.root), |line| transcript.line(line))?;
+    transcript.close();
+
+    let mut failed = transcript.failed + transcript.unfinished.len() as u64;
+    for binary in &transcript.unfinished {
+        println!("{binary} ended without a result");
+    }
+    if !status.success() && failed == 0 {
+        println!("`cargo test` failed ({status}) although no test did");
+        failed = 1;
+    }
+    let rows = if filter.is_empty() {
+        let passed: Vec<&str> = passed(&transcript).collect();
+        note(workspace, &passed)?;
+        features::check(workspace, &passed)
+    } else {
+        Ok(())
+    };
+    if let Err(failure) = &rows {
+        println!("{failure}");
+    }
+    if transcript.ignored > 0 {
+        println!("{} ignored", transcript.ignored);
+    }
+    println!("{} passed, {failed} failed", transcript.passed);
+    if failed > 0 {
+        return Err(Failure::Failed("tests failed".into()));
+    }
+    rows.map_err(|_| Failure::Failed("feature rows are not proven".into()))
+}
+
+/// Compiles the tests and learns which executable belongs to which crate; `cargo test` itself does not tell.
+fn build(workspace: &Workspace) -> Result<Binaries> {
+    let mut arguments = vec!["test", "--no-run", "--message-format", "json-render-diagnostics"];
+    arguments.extend(PROMISED);
+    let output = process::command("cargo", &arguments, &workspace.root)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(Failure::while_doing("starting cargo"))?;
+    if !output.status.success() {
+        return Err(Failure::Broken("the tests do not compile".into()));
+    }
+    let mut binaries = Binaries::default();
+    for package in &workspace.packages {
+        binaries.documented.insert(package.name.replace('-', "_"), format!("{}::doc", package.name));
+    }
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Ok(message) = serde_json::from_str::<Value>(line)
+            && let Some((file, binary)) = executable(workspace, &message)
+        {
+            binaries.executables.insert(file, binary);
+        }
+    }
+    Ok(binaries)
+}
+
+/// The file name of a test executable and its `crate::binary`, where `lib` stands for a library's own tests.
+fn executable(workspace: &Workspace, message: &Value) -> Option<(String, String)> {
+    let file = Path::new(message.get("executable")?.as_str()?).file_name()?.to_str()?;
+    let id = message.get("package_id")?.as_str()?;
+    let package = workspace.packages.iter().find(|package| package.id == id)?;
+    let target = message.get("target")?;
+    let kinds = target.get("kind")?.as_array()?;
+    let is_library = kinds.iter().filter_map(Value::as_str).any(|kind| kind.ends_with("lib") || kind == "proc-macro");
+    let binary = if is_library { "lib" } else { target.get("name")?.as_str()? };
+    Some((file.to_owned(), format!("{}::{binary}", package.name)))
+}
+
+fn passed(transcript: &Transcript) -> impl Iterator<Item = &str> {
+    transcript.verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Passed).map(|(name, _)| name.as_str())
+}
+
+fn note(workspace: &Workspace, passed: &[&str]) -> Result<()> {
+    let file = workspace.reports()?.join("tests.txt");
+    let mut text = passed.join("\n");
+    text.push('\n');
+    std::fs::write(&file, text).map_err(Failure::while_doing(format!("writing {}", file.display())))
+}

@@ -1,0 +1,188 @@
+//! Rules about the sources themselves.
+
+use super::Problem;
+use crate::failure::Result;
+use crate::source::{self, Source, is_word};
+use crate::workspace::Workspace;
+
+/// What stops a program instead of returning an error.
+const PANICS: [&str; 7] = [".unwrap(", ".unwrap_err(", ".expect(", ".expect_err(", "panic!", "todo!", "unimplemented!"];
+const MOST_METHODS: usize = 10;
+const MOST_LINES: usize = 400;
+/// The crates whose public traits are contracts with plug-in authors.
+const CONTRACTS: [&str; 2] = ["cacheness-handlers", "cacheness-storage"];
+
+pub(crate) fn panics(workspace: &Workspace) -> Result<Vec<Problem>> {
+    each(workspace, source::house(workspace)?, panics_in)
+}
+
+pub(crate) fn ttl_in_storage(workspace: &Workspace) -> Result<Vec<Problem>> {
+    let Some(storage) = workspace.package("cacheness-storage") else { return Ok(Vec::new()) };
+    each(workspace, source::sources(&storage.directory)?, ttl_in)
+}
+
+pub(crate) fn contracts(workspace: &Workspace) -> Result<Vec<Problem>> {
+    let mut all = Vec::new();
+    for package in CONTRACTS.iter().filter_map(|name| workspace.package(name)) {
+        all.extend(source::sources(&package.directory)?);
+    }
+    each(workspace, all, broad_traits)
+}
+
+pub(crate) fn files(workspace: &Workspace) -> Result<Vec<Problem>> {
+    let mut all = source::house(workspace)?;
+    if let Some(xtask) = workspace.package("xtask") {
+        all.extend(source::sources(&xtask.directory)?);
+    }
+    each(workspace, all, shape)
+}
+
+fn each(workspace: &Workspace, all: Vec<Source>, check: fn(&Source) -> Vec<(usize, String)>) -> Result<Vec<Problem>> {
+    let place = |source: &Source, line| format!("{}:{line}", workspace.relative(&source.path));
+    Ok(all
+        .iter()
+        .flat_map(|source| check(source).into_iter().map(|(line, what)| Problem::new(place(source, line), what)))
+        .collect())
+}
+
+fn panics_in(source: &Source) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in source.code.lines().enumerate() {
+        for pattern in PANICS {
+            let is_whole = |at: usize| {
+                let before = line.get(..at).and_then(|text| text.chars().next_back());
+                pattern.starts_with('.') || !before.is_some_and(is_word)
+            };
+            if line.match_indices(pattern).any(|(at, _)| is_whole(at)) {
+                found.push((number + 1, format!("`{}` outside tests", pattern.trim_matches(['.', '(']))));
+            }
+        }
+    }
+    found
+}
+
+fn ttl_in(source: &Source) -> Vec<(usize, String)> {
+    let names = source.words().filter(|(_, word)| parts(word).iter().any(|part| part.eq_ignore_ascii_case("ttl")));
+    names.map(|(line, word)| (line, format!("`{word}`: the storage floor knows no TTL"))).collect()
+}
+
+/// The parts of a name in snake or camel case: `DefaultTtl` and `default_ttl` both have `ttl`, `throttle` does not.
+fn parts(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let mut snake = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| letters.get(before));
+        let after = letters.get(at + 1);
+        let begins =
+            before.is_some_and(|before| !before.is_uppercase()) || after.is_some_and(|after| after.is_lowercase());
+        if letter.is_uppercase() && begins {
+            snake.push('_');
+        }
+        snake.push(*letter);
+    }
+    snake.split('_').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Public traits with more methods than one can keep in mind.
+fn broad_traits(source: &Source) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, _) in source.code.match_indices("pub trait ") {
+        let (before, rest) = source.code.split_at_checked(at).unwrap_or((&source.code, ""));
+        let name: String =
+            rest.trim_start_matches("pub trait ").chars().take_while(|letter| is_word(*letter)).collect();
+        let methods = methods(rest);
+        if methods > MOST_METHODS {
+            let line = before.matches('\n').count() + 1;
+            found.push((line, format!("trait {name} has {methods} methods, at most {MOST_METHODS} are allowed")));
+        }
+    }
+    found
+}
+
+/// Counts `fn` directly inside the first braces.
+fn methods(item: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut count = 0;
+    let mut word = String::new();
+    for letter in item.chars() {
+        if is_word(letter) {
+            word.push(letter);
+            continue;
+        }
+        if depth == 1 && word == "fn" && letter.is_whitespace() {
+            count += 1;
+        }
+        word.clear();
+        match letter {
+            '{' => depth += 1,
+            '}' if depth <= 1 => break,
+            '}' => depth -= 1,
+            ';' if depth == 0 => break,
+            _ => {}
+        }
+    }
+    count
+}
+
+fn shape(source: &Source) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    if source.lines > MOST_LINES {
+        found.push((1, format!("{} lines without tests, at most {MOST_LINES} are allowed", source.lines)));
+    }
+    if !source.text.starts_with("//!") && !source.text.starts_with("#![doc") {
+        found.push((1, "does not open with what it is for (`//!`)".into()));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::new("x.rs".into(), text.into())
+    }
+
+    fn lines(found: Vec<(usize, String)>) -> Vec<usize> {
+        found.into_iter().map(|(line, _)| line).collect()
+    }
+
+    #[test]
+    fn panics_are_found_in_code_alone() {
+        let text = "fn f() {\n  a.unwrap();\n  \"panic!\"; // todo!()\n  b.expect(\"x\");\n  my_panic!();\n  a.unwrap_or(1);\n}\n\
+                    #[cfg(test)]\nmod tests {\n fn t() { a.unwrap() }\n}\nfn g() { core::panic!() }\n";
+        assert_eq!(lines(panics_in(&source(text))), [2, 4, 12]);
+    }
+
+    #[test]
+    fn ttl_is_found_as_part_of_a_name_but_not_of_a_word() {
+        let text = "/// the ttl\nstruct DefaultTtl;\nlet ttl_of = 1;\nfn throttle() {}\nstruct TTLCache;\nlet shuttle = \"ttl\";\n";
+        assert_eq!(lines(ttl_in(&source(text))), [2, 3, 5]);
+    }
+
+    #[test]
+    fn names_fall_into_parts() {
+        assert_eq!(parts("default_ttl"), ["default", "ttl"]);
+        assert_eq!(parts("DefaultTtlOf"), ["Default", "Ttl", "Of"]);
+        assert_eq!(parts("TTLCache"), ["TTL", "Cache"]);
+        assert_eq!(parts("_"), [""; 0]);
+    }
+
+    #[test]
+    fn a_trait_of_eleven_methods_is_too_broad() {
+        let body = |count| "  async fn f(&self) -> Box<dyn Fn()> { fn inner() {} }\n".repeat(count);
+        let text = |count| format!("//! x\n\npub trait Wide: Send {{\n{}}}\nfn other() {{}}\n", body(count));
+        assert_eq!(lines(broad_traits(&source(&text(11)))), [3]);
+        assert!(broad_traits(&source(&text(10))).is_empty());
+    }
+
+    #[test]
+    fn files_are_short_and_say_what_they_are_for() {
+        assert!(shape(&source("//! What.\n")).is_empty());
+        assert_eq!(shape(&source("fn f() {}\n")).len(), 1);
+        let long = format!("//! What.\n{}", "a;\n".repeat(MOST_LINES));
+        assert_eq!(shape(&source(&long)).len(), 1);
+        let tested = format!("//! What.\n#[cfg(test)]\nmod tests {{\n{}}}\n", "a;\n".repeat(MOST_LINES));
+        assert!(shape(&source(&tested)).is_empty());
+    }
+}
