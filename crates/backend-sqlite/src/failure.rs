@@ -23,6 +23,11 @@ pub(crate) fn corrupt(message: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, message)
 }
 
+/// A file that is not ours.
+pub(crate) fn foreign(problem: &'static str) -> Error {
+    Error::new(ErrorKind::ForeignStore, problem).advice("name another file; this one is left as it is")
+}
+
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the index was closed").advice("open it again")
 }

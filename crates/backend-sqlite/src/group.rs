@@ -132,3 +132,78 @@ impl Drop for Follower {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+impl Group {
+    /// How many batches wait.
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.queue).waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
+
+    fn batch() -> Batch {
+        Batch { changes: Vec::new(), on_unmet: OnUnmet::Skip }
+    }
+
+    fn wait_for(group: &Group, waiting: usize) {
+        while group.waiting() < waiting {
+            thread::yield_now();
+        }
+    }
+
+    fn wait_for_leader(group: &Group) {
+        while !lock(&group.queue).has_leader {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn whoever_the_leader_leaves_leads_next() {
+        let group = &Group::default();
+        let leads = &Mutex::new(0);
+        let lead = |_: &Batch| {
+            *lock(leads) += 1;
+            Ok(Vec::new())
+        };
+        let lead_late = move |batch: &Batch| {
+            wait_for(group, 3);
+            lead(batch)
+        };
+        thread::scope(|scope| {
+            scope.spawn(move || group.commit(batch(), lead_late).unwrap());
+            wait_for_leader(group);
+            for _ in 0..3 {
+                scope.spawn(move || group.commit(batch(), lead).unwrap());
+            }
+        });
+        assert_eq!((*lock(leads), group.waiting()), (4, 0));
+        assert!(!lock(&group.queue).has_leader);
+    }
+
+    #[test]
+    fn a_leader_that_panics_answers_whom_it_took_and_passes_the_lead_on() {
+        let group = &Group::default();
+        let panicking = move |_: &Batch| {
+            wait_for(group, 2);
+            let _taken = group.next();
+            panic!("the leader fails");
+        };
+        let (taken, left) = thread::scope(|scope| {
+            scope.spawn(move || catch_unwind(AssertUnwindSafe(|| group.commit(batch(), panicking))).unwrap_err());
+            wait_for_leader(group);
+            let taken = scope.spawn(move || group.commit(batch(), |_| panic!("it is not asked to lead")));
+            wait_for(group, 1);
+            let left = scope.spawn(move || group.commit(batch(), |_| Ok(Vec::new())));
+            (taken.join().unwrap(), left.join().unwrap())
+        });
+        let error = taken.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Internal, false));
+        assert_eq!(left.unwrap(), []);
+    }
+}

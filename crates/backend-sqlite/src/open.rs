@@ -39,6 +39,11 @@ pub(crate) fn writer(path: &Path, durability: Durability, config: &SqliteConfig)
     let identity = schema::identify(&snapshot)?;
     snapshot.finish().map_err(failure)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(failure)?;
+    let synchronous = match durability {
+        Durability::Process => "NORMAL",
+        Durability::Full => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
     if identity == Identity::Empty {
         connection.pragma_update(None, "page_size", 4096).map_err(failure)?;
     }
@@ -46,11 +51,6 @@ pub(crate) fn writer(path: &Path, durability: Durability, config: &SqliteConfig)
     if identity == Identity::Empty {
         schema::create(&mut connection)?;
     }
-    let synchronous = match durability {
-        Durability::Process => "NORMAL",
-        Durability::Full => "FULL",
-    };
-    connection.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failure)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE).map_err(failure)?;
     Ok(connection)
@@ -114,5 +114,36 @@ fn use_write_ahead_log(connection: &Connection, timeout: Duration) -> Result<()>
             Err(error) if is_busy(&error) && start.elapsed() < timeout => thread::sleep(Duration::from_millis(2)),
             Err(error) => return Err(failure(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn full_durability_waits_for_the_device() {
+        for (durability, expected) in [(Durability::Process, 1), (Durability::Full, 2)] {
+            let directory = TempDir::new().unwrap();
+            let path = directory.path().join("index.db");
+            let connection = writer(&path, durability, &SqliteConfig::default()).unwrap();
+            let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(synchronous, expected);
+        }
+    }
+
+    #[test]
+    fn a_hostile_schema_finds_nothing_to_run() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        drop(writer(&path, Durability::Process, &SqliteConfig::default()).unwrap());
+        let trap = "CREATE TRIGGER trap AFTER UPDATE ON totals BEGIN DELETE FROM totals; END";
+        Connection::open(&path).unwrap().execute_batch(trap).unwrap();
+        let connection = writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+        connection.execute("UPDATE totals SET entries = 1", []).unwrap();
+        let rows: i64 = connection.query_row("SELECT count(*) FROM totals", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
+        assert!(connection.execute("ATTACH ':memory:' AS other", []).is_err());
     }
 }

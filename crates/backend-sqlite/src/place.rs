@@ -1,5 +1,6 @@
 //! The place of an index in the file system: made for its owner only, and never on a network.
 
+use crate::failure::foreign;
 use cacheness_storage::{Durability, Error, ErrorKind, Result};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -10,13 +11,21 @@ use std::sync::{Mutex, PoisonError};
 /// an index that another thread opened meanwhile.
 static CREATION: Mutex<()> = Mutex::new(());
 
+/// The fewest bytes that a SQLite database has, if it has any.
+const SMALLEST_PAGE: u64 = 512;
+
 /// Creates the file and its directories where they are missing. An existing file is not touched, nor opened.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a place that cannot hold an index, and what the system says.
+/// [`ErrorKind::Config`] for a place that cannot hold an index, [`ErrorKind::ForeignStore`] for a file that is too small
+/// to be one, and what the system says.
 pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
     match fs::metadata(path) {
+        // SQLite takes a file that cannot hold a page for an empty one.
+        Ok(metadata) if metadata.is_file() && (1..SMALLEST_PAGE).contains(&metadata.len()) => {
+            return Err(foreign("the file is not a SQLite database"));
+        }
         Ok(metadata) if metadata.is_file() => return refuse_network(path),
         Ok(_) => return Err(Error::new(ErrorKind::Config, format!("{} is not a file", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -38,7 +47,11 @@ pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
 
 fn refused(path: &Path, problem: &str, source: io::Error) -> Error {
     let otherwise = match source.kind() {
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => ErrorKind::Config,
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidFilename => ErrorKind::Config,
         _ => ErrorKind::Storage,
     };
     Error::io(otherwise, format!("{} {problem}", path.display()), source)

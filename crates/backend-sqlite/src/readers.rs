@@ -12,6 +12,8 @@ pub(crate) struct Readers {
 
 struct Idle {
     connections: Vec<Connection>,
+    /// How many threads wait for a connection.
+    waiting: usize,
     closed: bool,
 }
 
@@ -23,7 +25,7 @@ struct Lease<'p> {
 
 impl Readers {
     pub(crate) fn new(connections: Vec<Connection>) -> Self {
-        Self { idle: Mutex::new(Idle { connections, closed: false }), returned: Condvar::new() }
+        Self { idle: Mutex::new(Idle { connections, waiting: 0, closed: false }), returned: Condvar::new() }
     }
 
     /// Works with a connection, and waits for one only when all are in use.
@@ -41,9 +43,12 @@ impl Readers {
     }
 
     fn lease(&self) -> Lease<'_> {
-        let idle = self.lock();
-        let none = |idle: &mut Idle| idle.connections.is_empty() && !idle.closed;
-        let mut idle = self.returned.wait_while(idle, none).unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.lock();
+        while idle.connections.is_empty() && !idle.closed {
+            idle.waiting += 1;
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+            idle.waiting -= 1;
+        }
         Lease { pool: self, connection: idle.connections.pop() }
     }
 
@@ -58,7 +63,10 @@ impl Drop for Lease<'_> {
         let mut idle = self.pool.lock();
         if !idle.closed {
             idle.connections.push(connection);
-            self.pool.returned.notify_one();
+            // Waking nobody is a system call, too.
+            if idle.waiting > 0 {
+                self.pool.returned.notify_one();
+            }
         }
     }
 }

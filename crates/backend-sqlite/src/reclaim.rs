@@ -75,6 +75,10 @@ impl Candidates {
     }
 }
 
+fn select_candidates(rows: &str, prefilter: &Prefilter, order: &str) -> String {
+    format!("SELECT id, version FROM records {rows} AND key < ? AND {} {order} LIMIT ?", prefilter.sql)
+}
+
 /// The rows of an order, pass by pass: which rows, and how they are sorted.
 fn passes(order: ReclaimOrder) -> &'static [(&'static str, &'static str)] {
     match order {
@@ -113,4 +117,42 @@ pub(crate) fn condemned(connection: &Connection, before: Timestamp, limit: usize
         reclaimed.condemned.extend(rows::blob(row, 0)?);
     }
     Ok(reclaimed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteConfig, open};
+    use cacheness_storage::Field;
+
+    fn plan(order: ReclaimOrder, filter: &Filter) -> Vec<String> {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let prefilter = Prefilter::of(filter, Timestamp::from_micros(7));
+        let explain = |(rows, order): &(&str, &str)| {
+            let sql = format!("EXPLAIN QUERY PLAN {}", select_candidates(rows, &prefilter, order));
+            let mut statement = connection.prepare(&sql).unwrap();
+            let bound = vec![1; statement.parameter_count()];
+            let steps = statement.query_map(params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
+            steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+        };
+        passes(order).iter().map(explain).collect()
+    }
+
+    #[test]
+    fn expired_records_are_found_by_their_index_alone() {
+        let expired = Filter::le(Field::ExpiresAt, 7i64);
+        let plans = plan(ReclaimOrder::Expiry, &expired);
+        assert_eq!(plans[0], "SEARCH records USING INDEX records_by_expiry (expires_at>? AND expires_at<?)");
+    }
+
+    #[test]
+    fn only_the_order_of_creation_is_sorted() {
+        for filter in [Filter::All, Filter::lt(Field::ExpiresAt, 7i64), Filter::eq(Field::Tag, "x")] {
+            for order in [ReclaimOrder::Key, ReclaimOrder::Expiry] {
+                for plan in plan(order, &filter) {
+                    assert!(!plan.contains("TEMP B-TREE"), "{order:?}: {plan}");
+                }
+            }
+        }
+    }
 }

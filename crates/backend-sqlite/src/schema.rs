@@ -1,6 +1,6 @@
 //! The tables of format version 1, and what tells our files from others. `docs/format.md` explains every column.
 
-use crate::failure::failure;
+use crate::failure::{failure, foreign};
 use cacheness_storage::{Error, ErrorKind, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -67,9 +67,6 @@ pub(crate) enum Identity {
 /// [`ErrorKind::ForeignStore`] for everything that is no index, [`ErrorKind::FormatTooNew`] for an index of a later
 /// format version.
 pub(crate) fn identify(connection: &Connection) -> Result<Identity> {
-    let foreign = |problem: &'static str| {
-        Error::new(ErrorKind::ForeignStore, problem).advice("name another file; this one is left as it is")
-    };
     let header = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application = match header("application_id") {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {

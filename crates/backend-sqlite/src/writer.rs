@@ -133,3 +133,134 @@ impl Writer {
 fn uncertain(error: rusqlite::Error) -> Error {
     failure(error).retryable(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteConfig, open};
+    use cacheness_storage::{
+        Change, Condition, Durability, ErrorKind, Fields, Location, OnUnmet, Outcome, Record, Timestamp,
+    };
+    use cacheness_testkit::records::{NOW, blob, in_blob, inline, sample};
+    use rusqlite::config::DbConfig;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{OnceLock, Weak};
+    use std::thread;
+    use tempfile::TempDir;
+
+    /// A clock that stops the leader until as many batches wait.
+    #[derive(Debug)]
+    struct Gate {
+        waiting: usize,
+        is_open: AtomicBool,
+        writer: OnceLock<Weak<Writer>>,
+    }
+
+    impl std::fmt::Debug for Writer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Writer")
+        }
+    }
+
+    impl Clock for Gate {
+        fn now(&self) -> Timestamp {
+            let writer = self.writer.get().and_then(Weak::upgrade).unwrap();
+            while !self.is_open.load(Ordering::Relaxed) && writer.group.waiting() < self.waiting {
+                thread::yield_now();
+            }
+            self.is_open.store(true, Ordering::Relaxed);
+            NOW
+        }
+    }
+
+    /// How many transactions the log holds: frames that tell the size of the database end one.
+    fn transactions(log: &[u8]) -> usize {
+        log[32..].chunks_exact(24 + 4096).filter(|frame| frame[4..8] != [0; 4]).count()
+    }
+
+    #[test]
+    fn those_who_wait_share_a_transaction_and_only_their_own_fate() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = open::writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+        let clock = Arc::new(Gate { waiting: 6, is_open: AtomicBool::new(false), writer: OnceLock::new() });
+        let writer = Arc::new(Writer::new(connection, clock.clone(), Duration::from_secs(5)));
+        clock.writer.set(Arc::downgrade(&writer)).unwrap();
+        let log = || transactions(&std::fs::read(directory.path().join("index.db-wal")).unwrap());
+        let before = log();
+
+        let put = |record: Record, condition| Change::Put { record: Box::new(record), condition };
+        let good = &|n| put(in_blob(&format!("good {n}"), blob(n), 10), Condition::Always);
+        let bad = || put(Record { location: Location::Omitted, ..sample("bad") }, Condition::Always);
+        let present = || put(sample("unmet"), Condition::Present(cacheness_storage::Filter::All));
+        let commit = &|changes, on_unmet| writer.commit(Batch { changes, on_unmet });
+        thread::scope(|scope| {
+            let goods: Vec<_> = (0..5).map(|n| scope.spawn(move || commit(vec![good(n)], OnUnmet::Skip))).collect();
+            let failed = scope.spawn(|| commit(vec![good(10), good(11), bad()], OnUnmet::Skip));
+            let aborted = scope.spawn(|| commit(vec![good(20), present()], OnUnmet::Abort));
+            for outcomes in goods {
+                assert!(outcomes.join().unwrap().unwrap()[0].is_applied());
+            }
+            assert_eq!(failed.join().unwrap().unwrap_err().kind(), ErrorKind::Internal);
+            let outcomes = aborted.join().unwrap().unwrap();
+            assert_eq!(outcomes, [Outcome::Aborted, Outcome::Unmet { current: None }]);
+        });
+
+        // A batch that fails or aborts while it leads commits nothing, and another one leads.
+        assert_eq!(log() - before, 1);
+        let keys = ["good 0", "good 4", "good 10", "good 11", "good 20"].map(Into::into);
+        let found = writer.with(|connection| crate::page::records(connection, &keys, Fields::LEAST)).unwrap();
+        assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false, false]);
+        let totals = writer.with(|connection| crate::totals::Totals::read(connection)).unwrap();
+        assert_eq!((totals.entries, totals.bytes, totals.blobs, totals.condemned), (5, 50, 5, 0));
+    }
+
+    fn put_alone(writer: &Writer, record: Record) -> Outcomes {
+        let changes = vec![Change::Put { record: Box::new(record), condition: Condition::Always }];
+        writer.commit(Batch { changes, on_unmet: OnUnmet::Skip })
+    }
+
+    fn in_memory() -> Writer {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        Writer::new(connection, Arc::new(cacheness_core::SystemClock), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_full_device_takes_nothing_and_loses_nothing() {
+        let writer = in_memory();
+        put_alone(&writer, sample("before")).unwrap();
+        let limit = |pages: i64| writer.with(|it| it.pragma_update(None, "max_page_count", pages).map_err(failure));
+        limit(12).unwrap();
+        let large = inline("large", vec![0; 100_000]);
+        let error = put_alone(&writer, large.clone()).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::OutOfSpace, false), "{error}");
+        limit(1000).unwrap();
+        let keys = ["before".into(), "large".into()];
+        let found = || writer.with(|connection| crate::page::records(connection, &keys, Fields::ALL)).unwrap();
+        assert_eq!(found(), [Some(sample("before")), None]);
+        put_alone(&writer, large.clone()).unwrap();
+        assert_eq!(found(), [Some(sample("before")), Some(large)]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_at_its_end_is_rolled_back_and_may_not_be_tried_again() {
+        let writer = in_memory();
+        let sql = |sql: &str| writer.with(|connection| connection.execute_batch(sql).map_err(failure)).unwrap();
+        writer
+            .with(|it| {
+                it.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true).map_err(failure)?;
+                it.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).map_err(failure)
+            })
+            .unwrap();
+        sql("CREATE TABLE orphans (parent INTEGER REFERENCES records (id) DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER fails_at_the_end AFTER INSERT ON records BEGIN INSERT INTO orphans VALUES (-1); END;");
+        let error = put_alone(&writer, sample("key")).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Metadata, false), "{error}");
+        sql("DROP TRIGGER fails_at_the_end");
+        assert_eq!(put_alone(&writer, sample("key")).unwrap(), [applied(None)]);
+    }
+
+    fn applied(previous: Option<cacheness_storage::Version>) -> Outcome {
+        Outcome::Applied { previous, condemned: Vec::new() }
+    }
+}

@@ -19,9 +19,9 @@ mod memory {
     use super::*;
 
     fn subject() -> MetadataSubject {
-        MetadataSubject::new(|context| async move {
-            SqliteMetadata::open(":memory:", &context, SqliteConfig::default())
-        })
+        MetadataSubject::new(
+            |context| async move { SqliteMetadata::open(":memory:", &context, SqliteConfig::default()) },
+        )
     }
 
     cacheness_testkit::metadata_suite!(subject());

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Collects what a cache is made of. Nothing is checked or opened before [`open`](Self::open).
 pub struct CacheBuilder<C> {
     registry: Result<Registry>,
-    defaults: fn(&Path) -> (Option<BackendUrl>, Option<BackendUrl>),
+    defaults: fn(&str) -> (Option<BackendUrl>, Option<BackendUrl>),
     dir: Option<PathBuf>,
     metadata: Option<Choice<dyn MetadataBackend>>,
     blobs: Option<Choice<dyn BlobBackend>>,
@@ -161,7 +161,8 @@ impl<C> CacheBuilder<C> {
     fn plan(mut self) -> Result<Plan> {
         let registry = self.registry?;
         let default_ttl = self.default_ttl.map(check_ttl).transpose()?;
-        let (metadata_in, blobs_in) = self.dir.as_deref().map(self.defaults).unwrap_or_default();
+        let dir = self.dir.as_deref().map(|dir| dir.to_str().ok_or_else(|| not_text(dir))).transpose()?;
+        let (metadata_in, blobs_in) = dir.map(self.defaults).unwrap_or_default();
         let metadata = place(self.metadata.take(), metadata_in, "metadata", self.dir.is_some())?;
         let blobs = place(self.blobs.take(), blobs_in, "blob", self.dir.is_some())?;
         let runtime = match self.runtime {
@@ -171,6 +172,11 @@ impl<C> CacheBuilder<C> {
         let Self { on_invalid, clock, rng, options, .. } = self;
         Ok(Plan { registry, metadata, blobs, default_ttl, on_invalid, runtime, clock, rng, options })
     }
+}
+
+fn not_text(dir: &Path) -> Error {
+    Error::new(ErrorKind::Config, format!("the path of the directory {} is not UTF-8", dir.display()))
+        .advice("choose another name, or give the builder ready backends")
 }
 
 /// Where a backend is: as named, or where a directory has it.

@@ -1,5 +1,6 @@
 //! What a cache counts.
 
+use cacheness_core::size::Size;
 use cacheness_storage::MetadataStats;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,7 +117,7 @@ impl Stats {
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.backend)?;
-        writeln!(f, "  {} entries, {} bytes, {} blobs", self.entries, self.bytes, self.blobs)?;
+        writeln!(f, "  {} entries, {}, {} blobs", self.entries, Size(self.bytes), self.blobs)?;
         write!(f, "  {} hits, {} misses", self.hits, self.misses())?;
         let mut separator = " (";
         for (reason, name) in REASONS {

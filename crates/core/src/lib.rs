@@ -5,6 +5,7 @@ pub mod face;
 pub mod hex;
 pub mod rng;
 pub mod runtime;
+pub mod size;
 pub mod time;
 pub mod url;
 

@@ -132,6 +132,35 @@ fn bytes_behind_the_stream_are_corrupt() {
 }
 
 #[test]
+fn the_end_is_checked_when_the_last_bytes_are_lent() {
+    for length in [100, 300_000] {
+        let raw = sample(length);
+        for (codec, width) in encodings().filter(|(codec, width)| *codec != Codec::None || *width > 1) {
+            let stored = [&encode(codec, width, &raw)[..], b"x"].concat();
+            let mut decoder = Decoder::new(codec.encoding(width), &stored[..], length as u64).unwrap();
+            let error = loop {
+                assert_ne!(decoder.remaining(), 0, "{codec} {width}: everything was lent");
+                match decoder.fill_buf().map(<[u8]>::len) {
+                    Ok(lent) => decoder.consume(lent),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(Error::from(error).kind(), ErrorKind::Corrupt);
+        }
+    }
+}
+
+#[test]
+fn an_lz4_frame_of_another_kind_is_corrupt() {
+    let stored = encode(Codec::Lz4, 1, b"short");
+    for place in (0..7).chain(stored.len() - 4..stored.len()) {
+        let mut damaged = stored.clone();
+        damaged[place] ^= 1;
+        assert_eq!(kind_of(decompress(Codec::Lz4.encoding(1), &damaged, 5)), Some(ErrorKind::Corrupt), "byte {place}");
+    }
+}
+
+#[test]
 fn a_truncated_stream_is_corrupt_wherever_it_ends() {
     let raw = sample(500);
     for (codec, width) in encodings() {

@@ -43,6 +43,24 @@ fn a_builder_without_a_place_says_what_it_needs() {
 }
 
 #[test]
+fn a_directory_whose_name_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let dir = place.dir.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    assert_eq!(Cache::open(&dir).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(std::fs::read_dir(place.dir.path()).unwrap().count(), 0, "nothing was created elsewhere");
+}
+
+#[test]
+fn a_directory_named_like_a_url_is_only_a_directory() {
+    let place = Place::new();
+    let dir = place.dir.path().join("what? 100%:#[no]&x=1");
+    Cache::open(&dir).unwrap().put(1, "value").unwrap();
+    assert!(dir.join("index.db").exists());
+    assert_eq!(Cache::open(&dir).unwrap().get::<String>(1).unwrap().as_deref(), Some("value"));
+}
+
+#[test]
 fn a_ttl_of_zero_is_an_error_everywhere() {
     let place = Place::new();
     let error = Cache::builder().dir(place.path()).default_ttl(Duration::ZERO).open().unwrap_err();

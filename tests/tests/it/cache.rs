@@ -5,6 +5,7 @@ use cacheness::handlers::bincode::{self, de::Decoder, enc::Encoder, error::Decod
 use cacheness::handlers::{BincodeHandler, Cacheable, ErasedHandler, Value, schema_hash};
 use cacheness::{Bundle, Bundled, Field};
 use cacheness::{Filter, MissReason, PutOptions, Query, Registry, key, storage::Bytes, sync::Cache};
+use cacheness_testkit::SeededRng;
 use ndarray::{Array2, ArrayD, ShapeBuilder};
 use serde_json::json;
 use std::time::Duration;
@@ -195,6 +196,20 @@ fn overwriting_a_key_leaves_no_orphan_blob() {
 }
 
 #[test]
+fn a_cache_that_nobody_closed_leaves_nothing_condemned() {
+    let place = Place::new();
+    let cache = place.open();
+    cache.put("key", &noise(50_000)).unwrap();
+    cache.put("key", &noise(60_000)).unwrap();
+    drop(cache);
+    let context = cacheness::storage::OpenContext::new();
+    let index = place.path().join("index.db");
+    let index = cacheness::backends::sqlite::SqliteMetadata::open(index, &context, Default::default()).unwrap();
+    let stats = cacheness::core::runtime::block_on(cacheness::storage::MetadataBackend::stats(&index)).unwrap();
+    assert_eq!((stats.blobs, stats.condemned), (1, 0));
+}
+
+#[test]
 fn clear_removes_everything_that_is_ours_and_nothing_else() {
     let place = Place::new();
     let cache = place.open();
@@ -264,6 +279,18 @@ fn a_removed_handler_gives_way_to_the_next() {
     cache.put(1, "text").unwrap();
     assert_eq!(cache.metadata(1).unwrap().unwrap().data_type(), "object");
     assert_eq!(cache.get::<String>(1).unwrap().as_deref(), Some("text"));
+}
+
+#[test]
+fn chance_is_injected() {
+    let version = || {
+        let place = Place::new();
+        let cache = Cache::builder().dir(place.path()).rng(SeededRng::new(7)).open().unwrap();
+        cache.put(1, &noise(50_000)).unwrap();
+        let entry = cache.metadata(1).unwrap().unwrap();
+        (entry.version(), entry.blob())
+    };
+    assert_eq!(version(), version());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The cache through its public face, on real files, in real processes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
 mod bad_input;
 mod blob_store;

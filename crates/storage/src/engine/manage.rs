@@ -5,6 +5,8 @@ use crate::{
     Change, Condition, Cursor, EntryKey, Filter, MetadataStats, OnUnmet, Outcome, Page, Patch, Query, Reclaim,
     ReclaimOrder, Reclaimed, Version,
 };
+use cacheness_core::face::Placement;
+use cacheness_core::runtime::block_on;
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::atomic::Ordering;
 
@@ -110,5 +112,14 @@ impl Engine {
             self.metadata.commit(changes, OnUnmet::Skip).await?;
         }
         Ok(())
+    }
+}
+
+/// Best effort for a store that nobody closed: what stays, the sweep finds.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.driver.placement() == Placement::Local && !self.closed.load(Ordering::Acquire) {
+            drop(block_on(self.forget_deleted()));
+        }
     }
 }

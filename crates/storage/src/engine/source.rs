@@ -96,7 +96,9 @@ impl<'v> Source<'v> {
 }
 
 pub(super) fn no_handler<T>(handlers: &HandlerRegistry) -> Error {
-    let known: Vec<_> = handlers.iter().map(|info| info.name.to_owned()).collect();
+    let mut known: Vec<_> = handlers.iter().map(|info| info.type_tag.to_owned()).collect();
+    known.sort_unstable();
+    known.dedup();
     Error::new(ErrorKind::NoHandler, format!("no handler stores {}", type_name::<T>())).advice(format!(
         "register one, or derive Serialize and Deserialize; registered: {}",
         if known.is_empty() { "none".into() } else { known.join(", ") }

@@ -317,15 +317,7 @@ mod tests {
             ((0_u8, 0_u8), 0_u8),
             (0_u8, (0_u8, 0_u8))
         ];
-        distinct![
-            (0_u8,),
-            ((0_u8,),),
-            (((0_u8,),),),
-            (0_u8, 0_u8),
-            (1_u8, 1_u8),
-            vec![(0_u8, 0_u8)],
-            vec![(1_u8, 1_u8)]
-        ];
+        distinct![((0_u8,),), (((0_u8,),),), (1_u8, 1_u8), vec![(0_u8, 0_u8)], vec![(1_u8, 1_u8)]];
         distinct![bytes::Bytes::new(), bytes::Bytes::from_static(b"0")];
         for len in 1..70 {
             for place in 0..len {

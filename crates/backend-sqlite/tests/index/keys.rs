@@ -1,0 +1,73 @@
+//! Keys that SQL could mistake for others.
+
+use crate::{commit, open, place, put};
+use cacheness_core::runtime::block_on;
+use cacheness_storage::{EntryKey, Field, Fields, Filter, MetadataBackend, Query};
+use cacheness_testkit::records::sample;
+
+const KEYS: [&str; 16] = [
+    "",
+    "\0",
+    "\0\0",
+    "a",
+    "a\0",
+    "a\0b",
+    "a\u{1}",
+    "a%",
+    "a_b",
+    "a\u{D7FF}",
+    "a\u{E000}",
+    "a\u{10FFFE}",
+    "a\u{10FFFF}",
+    "a\u{10FFFF}x",
+    "🦀",
+    "\u{10FFFE}\u{10FFFF}",
+];
+
+#[test]
+fn keys_are_compared_whole_and_by_their_bytes() {
+    let (_directory, path) = place();
+    let index = open(&path).unwrap();
+    for key in KEYS {
+        let outcomes = commit(&index, vec![put(sample(key)), put(sample(&format!("\u{10FFFF}{key}")))]).unwrap();
+        let new = |outcome: &_| matches!(outcome, cacheness_storage::Outcome::Applied { previous: None, .. });
+        assert!(outcomes.iter().all(new), "{key:?}: {outcomes:?}");
+    }
+    let keys = KEYS.map(EntryKey::from);
+    let found = block_on(index.get(&keys, Fields::ALL)).unwrap();
+    assert_eq!(found, KEYS.map(|key| Some(sample(key))));
+    let mut sorted = keys.to_vec();
+    sorted.sort();
+    assert_eq!(all(&index, &Query::new()), sorted);
+}
+
+#[test]
+fn a_prefix_ends_where_its_last_character_ends() {
+    let (_directory, path) = place();
+    let index = open(&path).unwrap();
+    for key in KEYS {
+        commit(&index, vec![put(sample(key)), put(sample(&format!("\u{10FFFF}{key}")))]).unwrap();
+    }
+    for prefix in KEYS.into_iter().chain(["\u{10FFFF}", "\u{10FFFF}a", "a\u{D7FE}", "b", "\u{10FFFE}"]) {
+        let mut meant: Vec<_> = KEYS.into_iter().filter(|key| key.starts_with(prefix)).map(EntryKey::from).collect();
+        meant.sort();
+        assert_eq!(all(&index, &Query::new().prefix(prefix)), meant, "{prefix:?}");
+        let by_filter = Query::new().filter(Filter::prefix(Field::Key, prefix));
+        assert_eq!(all(&index, &by_filter), meant, "{prefix:?}");
+    }
+}
+
+/// The keys of all pages, two records a page.
+fn all(index: &impl MetadataBackend, query: &Query) -> Vec<EntryKey> {
+    let query = query.clone().limit(2);
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = block_on(index.page(&query, after)).unwrap();
+        assert!(page.records.len() <= 2);
+        keys.extend(page.records.into_iter().map(|record| record.key));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return keys,
+        }
+    }
+}

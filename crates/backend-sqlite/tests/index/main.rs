@@ -1,0 +1,51 @@
+//! What the SQLite index promises beyond the contract: its files, its format, many threads and processes.
+
+mod concurrency;
+mod damage;
+mod format;
+mod keys;
+mod opening;
+mod processes;
+
+use cacheness_backend_sqlite::{SqliteConfig, SqliteMetadata};
+use cacheness_core::runtime::block_on;
+use cacheness_storage::{
+    Change, Condition, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Record, Result,
+};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("index.db");
+    (directory, path)
+}
+
+fn open(path: &Path) -> Result<SqliteMetadata> {
+    SqliteMetadata::open(path, &OpenContext::new(), SqliteConfig::default())
+}
+
+fn put(record: Record) -> Change {
+    Change::Put { record: Box::new(record), condition: Condition::Always }
+}
+
+fn commit(index: &SqliteMetadata, changes: Vec<Change>) -> Result<Vec<Outcome>> {
+    block_on(index.commit(changes, OnUnmet::Skip))
+}
+
+/// Asserts that the totals are what SQL counts, and that every reference is.
+fn assert_totals_are_recounted(index: &SqliteMetadata, path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    let count = |sql: &str| u64::try_from(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).unwrap();
+    let MetadataStats { entries, bytes, blobs, condemned, .. } = block_on(index.stats()).unwrap();
+    let user = "key < char(0x10FFFF)";
+    assert_eq!(entries, count(&format!("SELECT count(*) FROM records WHERE {user}")));
+    let inline = count(&format!("SELECT coalesce(sum(length(payload)), 0) FROM records WHERE {user}"));
+    assert_eq!(bytes, inline + count("SELECT coalesce(sum(size), 0) FROM blobs WHERE refs > 0"));
+    assert_eq!(blobs, count("SELECT count(DISTINCT blob) FROM records"));
+    assert_eq!(blobs, count("SELECT count(*) FROM blobs WHERE refs > 0"));
+    assert_eq!(condemned, count("SELECT count(*) FROM blobs WHERE condemned_at IS NOT NULL"));
+    let wrong = "SELECT count(*) FROM blobs WHERE refs <> (SELECT count(*) FROM records WHERE blob = blobs.id)";
+    assert_eq!(count(wrong), 0);
+}
