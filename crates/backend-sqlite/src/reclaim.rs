@@ -34,8 +34,7 @@ impl Candidates {
         for (rows, order) in passes(order) {
             // Where SQL alone decides, it sorts no more rows than are needed.
             let most = if prefilter.exact { limit + 1 - candidates.found.len() } else { usize::MAX };
-            let sql =
-                format!("SELECT id, version FROM records {rows} AND key < ? AND {} {order} LIMIT ?", prefilter.sql);
+            let sql = select_candidates(rows, &prefilter, order);
             let first = Value::Text(EntryKey::SYSTEM.to_string());
             let last = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
             let values = [first].into_iter().chain(prefilter.values.iter().cloned()).chain([last]);

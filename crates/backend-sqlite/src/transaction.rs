@@ -12,19 +12,17 @@ impl<'c> Transaction<'c> {
         Ok(Self(connection))
     }
 
-    /// Does a part of the work, and takes that part back alone when `keep` says no to its result.
-    ///
-    /// # Errors
-    ///
-    /// After an error the whole transaction can only be rolled back.
-    pub(crate) fn part<R>(&self, work: impl FnOnce() -> R, keep: impl FnOnce(&R) -> bool) -> rusqlite::Result<R> {
-        run(self.0, "SAVEPOINT part")?;
-        let result = work();
-        if !keep(&result) {
+    /// Begins a part that can be taken back alone.
+    pub(crate) fn begin_part(&self) -> rusqlite::Result<()> {
+        run(self.0, "SAVEPOINT part")
+    }
+
+    /// Ends a part, kept or taken back. After an error the whole transaction can only be rolled back.
+    pub(crate) fn end_part(&self, keep: bool) -> rusqlite::Result<()> {
+        if !keep {
             run(self.0, "ROLLBACK TO part")?;
         }
-        run(self.0, "RELEASE part")?;
-        Ok(result)
+        run(self.0, "RELEASE part")
     }
 
     /// Makes it final. After an error it may or may not be.

@@ -110,20 +110,21 @@ impl Writer {
             size += batch.changes.len().max(1);
             changes.now = self.clock.now();
             let before = changes.totals;
-            let keep = |outcomes: &Outcomes| outcomes.as_ref().is_ok_and(|outcomes| !batch.is_aborted(outcomes));
-            match transaction.part(|| changes.apply_all(batch), keep) {
-                Ok(outcomes) => {
-                    if !keep(&outcomes) {
-                        changes.totals = before;
-                    }
-                    joined.push((follower, outcomes));
-                }
-                Err(error) => {
-                    let error = failure(error);
-                    follower.answer(Err(again(&error)));
-                    return Err(error);
-                }
+            let outcomes = match transaction.begin_part() {
+                Ok(()) => changes.apply_all(batch),
+                Err(error) => Err(failure(error)),
+            };
+            let keep = outcomes.as_ref().is_ok_and(|outcomes| !batch.is_aborted(outcomes));
+            if let Err(error) = transaction.end_part(keep) {
+                // After some errors, such as a full device, SQLite takes the whole transaction back.
+                let error = outcomes.err().unwrap_or_else(|| failure(error));
+                follower.answer(Err(again(&error)));
+                return Err(error);
             }
+            if !keep {
+                changes.totals = before;
+            }
+            joined.push((follower, outcomes));
         }
         Ok(())
     }
@@ -152,24 +153,45 @@ mod tests {
     #[derive(Debug)]
     struct Gate {
         waiting: usize,
+        has_leader: AtomicBool,
         is_open: AtomicBool,
         writer: OnceLock<Weak<Writer>>,
     }
 
-    impl std::fmt::Debug for Writer {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("Writer")
+    impl Gate {
+        fn new(waiting: usize) -> Self {
+            let (has_leader, is_open) = (AtomicBool::new(false), AtomicBool::new(false));
+            Self { waiting, has_leader, is_open, writer: OnceLock::new() }
+        }
+
+        fn writer(self: &Arc<Self>, connection: Connection) -> Arc<Writer> {
+            let writer = Arc::new(Writer::new(connection, self.clone(), Duration::from_secs(5)));
+            self.writer.set(Arc::downgrade(&writer)).unwrap();
+            writer
+        }
+
+        fn wait_for_leader(&self) {
+            while !self.has_leader.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
         }
     }
 
     impl Clock for Gate {
         fn now(&self) -> Timestamp {
+            self.has_leader.store(true, Ordering::Relaxed);
             let writer = self.writer.get().and_then(Weak::upgrade).unwrap();
             while !self.is_open.load(Ordering::Relaxed) && writer.group.waiting() < self.waiting {
                 thread::yield_now();
             }
             self.is_open.store(true, Ordering::Relaxed);
             NOW
+        }
+    }
+
+    impl std::fmt::Debug for Writer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Writer")
         }
     }
 
@@ -183,9 +205,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("index.db");
         let connection = open::writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
-        let clock = Arc::new(Gate { waiting: 6, is_open: AtomicBool::new(false), writer: OnceLock::new() });
-        let writer = Arc::new(Writer::new(connection, clock.clone(), Duration::from_secs(5)));
-        clock.writer.set(Arc::downgrade(&writer)).unwrap();
+        let writer = &Arc::new(Gate::new(6)).writer(connection);
         let log = || transactions(&std::fs::read(directory.path().join("index.db-wal")).unwrap());
         let before = log();
 
@@ -240,6 +260,24 @@ mod tests {
         assert_eq!(found(), [Some(sample("before")), None]);
         put_alone(&writer, large.clone()).unwrap();
         assert_eq!(found(), [Some(sample("before")), Some(large)]);
+    }
+
+    #[test]
+    fn a_full_device_fails_the_whole_transaction_by_its_name() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        connection.pragma_update(None, "max_page_count", 12).unwrap();
+        let clock = Arc::new(Gate::new(1));
+        let writer = &clock.writer(connection);
+        let (small, large) = thread::scope(|scope| {
+            let small = scope.spawn(|| put_alone(writer, sample("small")));
+            clock.wait_for_leader();
+            let large = scope.spawn(|| put_alone(writer, inline("large", vec![0; 100_000])));
+            (small.join().unwrap(), large.join().unwrap())
+        });
+        for outcomes in [small, large] {
+            assert_eq!(outcomes.unwrap_err().kind(), ErrorKind::OutOfSpace);
+        }
+        assert_eq!(put_alone(writer, sample("small")).unwrap(), [applied(None)]);
     }
 
     #[test]

@@ -43,12 +43,7 @@ impl Layout {
     /// Reads the layout of an array of `dtype` with elements of `width` bytes, of `rank` axes unless any will do, that
     /// fills `size` bytes.
     pub(crate) fn parse(format: &Format, dtype: &str, width: usize, rank: Option<usize>, size: u64) -> Result<Self> {
-        if format.name != NAME || format.version != VERSION {
-            let message =
-                format!("the array is stored as {} {}, known is {NAME} {VERSION}", format.name, format.version);
-            return Err(Error::new(ErrorKind::FormatTooNew, message)
-                .advice("read it with the version that wrote it, or a newer one"));
-        }
+        format.expect(NAME, VERSION)?;
         let stored = field(format, "dtype")?.as_str().ok_or_else(|| damaged("dtype"))?;
         if stored != dtype {
             let message = format!("the stored array has elements of {stored}, not of {dtype}");

@@ -17,7 +17,8 @@ pub struct BytesHandler;
 pub struct SharedBytesHandler;
 
 const TYPE_TAG: &str = "bytes";
-const FORMAT: (&str, u16) = ("raw", 1);
+const FORMAT: &str = "raw";
+const VERSION: u16 = 1;
 
 impl Handler for BytesHandler {
     type Value = Vec<u8>;
@@ -27,7 +28,7 @@ impl Handler for BytesHandler {
     }
 
     fn plan(&self, value: &Vec<u8>) -> Result<Format> {
-        Ok(Format::new(FORMAT.0, FORMAT.1).size_hint(value.len() as u64))
+        Ok(Format::new(FORMAT, VERSION).size_hint(value.len() as u64))
     }
 
     fn encode(&self, value: &Vec<u8>, _: &Format, out: &mut dyn Write) -> Result<()> {
@@ -35,7 +36,7 @@ impl Handler for BytesHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Vec<u8>> {
-        check_format(format, FORMAT)?;
+        format.expect(FORMAT, VERSION)?;
         read_rest(input)
     }
 }
@@ -48,7 +49,7 @@ impl Handler for SharedBytesHandler {
     }
 
     fn plan(&self, value: &Bytes) -> Result<Format> {
-        Ok(Format::new(FORMAT.0, FORMAT.1).size_hint(value.len() as u64))
+        Ok(Format::new(FORMAT, VERSION).size_hint(value.len() as u64))
     }
 
     fn encode(&self, value: &Bytes, _: &Format, out: &mut dyn Write) -> Result<()> {
@@ -56,18 +57,9 @@ impl Handler for SharedBytesHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Bytes> {
-        check_format(format, FORMAT)?;
+        format.expect(FORMAT, VERSION)?;
         Ok(input.read_bytes()?)
     }
-}
-
-/// Refuses formats that a handler does not know.
-pub(crate) fn check_format(format: &Format, (name, version): (&str, u16)) -> Result<()> {
-    if format.name == name && format.version == version {
-        return Ok(());
-    }
-    let message = format!("the value is stored as {} {}, known is {name} {version}", format.name, format.version);
-    Err(Error::new(ErrorKind::FormatTooNew, message).advice("read it with the version that wrote it, or a newer one"))
 }
 
 /// Reads the rest of a payload.

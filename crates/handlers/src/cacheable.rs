@@ -1,6 +1,5 @@
 //! Compact storage for types that declare their schema: bincode, guarded by a hash of what it cannot describe itself.
 
-use crate::bytes::check_format;
 use crate::{Format, Handler, PayloadReader};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::error::{DecodeError, EncodeError};
@@ -142,7 +141,8 @@ impl<T: Cacheable> fmt::Debug for BincodeHandler<T> {
     }
 }
 
-const FORMAT: (&str, u16) = ("bincode", 1);
+const FORMAT: &str = "bincode";
+const VERSION: u16 = 1;
 
 impl<T: Cacheable> Handler for BincodeHandler<T> {
     type Value = T;
@@ -152,7 +152,7 @@ impl<T: Cacheable> Handler for BincodeHandler<T> {
     }
 
     fn plan(&self, _: &T) -> Result<Format> {
-        let format = Format::new(FORMAT.0, FORMAT.1).schema(Self::STORED_SCHEMA);
+        let format = Format::new(FORMAT, VERSION).schema(Self::STORED_SCHEMA);
         Ok(format.extra("name", T::NAME).extra("version", T::VERSION))
     }
 
@@ -167,7 +167,7 @@ impl<T: Cacheable> Handler for BincodeHandler<T> {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<T> {
-        check_format(format, FORMAT)?;
+        format.expect(FORMAT, VERSION)?;
         Self::check_schema(format)?;
         let mut reader = BufReader::new(input);
         let value = match reader.get_ref().remaining() {

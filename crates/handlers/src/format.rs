@@ -1,5 +1,6 @@
 //! What a handler says about the bytes it writes, before the first of them.
 
+use cacheness_core::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -51,6 +52,20 @@ impl Format {
     /// A format without schema, extra fields and hints.
     pub fn new(name: impl Into<Cow<'static, str>>, version: u16) -> Self {
         Self { name: name.into(), version, schema: None, extra: Extra::new(), hints: Hints::default() }
+    }
+
+    /// Makes sure that stored bytes are of the one format and version that a handler reads.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FormatTooNew`] for any other.
+    pub fn expect(&self, name: &str, version: u16) -> Result<()> {
+        if self.name == name && self.version == version {
+            return Ok(());
+        }
+        let message = format!("the value is stored as {} {}, known is {name} {version}", self.name, self.version);
+        Err(Error::new(ErrorKind::FormatTooNew, message)
+            .advice("read it with the version that wrote it, or a newer one"))
     }
 
     /// Adds a field that is stored beside the bytes.

@@ -1,6 +1,6 @@
 //! A handler for text.
 
-use crate::bytes::{check_format, read_rest};
+use crate::bytes::read_rest;
 use crate::{Format, Handler, PayloadReader};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::io::Write;
@@ -9,7 +9,8 @@ use std::io::Write;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TextHandler;
 
-const FORMAT: (&str, u16) = ("utf-8", 1);
+const FORMAT: &str = "utf-8";
+const VERSION: u16 = 1;
 
 impl Handler for TextHandler {
     type Value = String;
@@ -19,7 +20,7 @@ impl Handler for TextHandler {
     }
 
     fn plan(&self, value: &String) -> Result<Format> {
-        Ok(Format::new(FORMAT.0, FORMAT.1).size_hint(value.len() as u64))
+        Ok(Format::new(FORMAT, VERSION).size_hint(value.len() as u64))
     }
 
     fn encode(&self, value: &String, _: &Format, out: &mut dyn Write) -> Result<()> {
@@ -27,7 +28,7 @@ impl Handler for TextHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<String> {
-        check_format(format, FORMAT)?;
+        format.expect(FORMAT, VERSION)?;
         String::from_utf8(read_rest(input)?)
             .map_err(|error| Error::new(ErrorKind::Corrupt, "the text is not UTF-8").source(error.utf8_error()))
     }

@@ -91,10 +91,7 @@ impl<T: Serialize + DeserializeOwned + Any + Send + Sync> Handler for ObjectHand
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<T> {
-        if format.name != FORMAT || format.version != VERSION {
-            let message = format!("an object is stored as {} {}, not {FORMAT} {VERSION}", format.name, format.version);
-            return Err(Error::new(ErrorKind::FormatTooNew, message));
-        }
+        format.expect(FORMAT, VERSION)?;
         let decoded = match input.as_slice() {
             Some(bytes) => de::from_bytes(bytes),
             None => de::from_bytes(&input.read_bytes()?),
