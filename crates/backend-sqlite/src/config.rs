@@ -17,7 +17,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct SqliteConfig {
     /// How many threads read at the same time, 1 to 64; others wait. Each takes one connection, with about 2 MB of
-    /// page cache when it is warm. Default: 4.
+    /// page cache when it is warm. An index in memory has one connection for all. Default: 4.
     pub readers: usize,
     /// How long a commit waits for the write lock of another process, in milliseconds, 1 to 3,600,000. Default: 5000.
     pub busy_timeout_ms: u64,

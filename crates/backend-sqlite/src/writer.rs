@@ -62,8 +62,9 @@ impl Writer {
     pub(crate) fn close(&self) {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(connection) = connection {
-            // Best effort: a log that stays is read by whoever opens the index next.
-            drop(connection.pragma_query(None, "wal_checkpoint(TRUNCATE)", |_| Ok(())));
+            // Best effort, and waiting for nobody: a log that stays is read by whoever opens the index next.
+            drop(connection.busy_timeout(Duration::ZERO));
+            drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
         }
     }
 
@@ -231,7 +232,7 @@ mod tests {
         let keys = ["good 0", "good 4", "good 10", "good 11", "good 20"].map(Into::into);
         let found = writer.with(|connection| crate::page::records(connection, &keys, Fields::LEAST)).unwrap();
         assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false, false]);
-        let totals = writer.with(|connection| crate::totals::Totals::read(connection)).unwrap();
+        let totals = writer.with(crate::totals::Totals::read).unwrap();
         assert_eq!((totals.entries, totals.bytes, totals.blobs, totals.condemned), (5, 50, 5, 0));
     }
 

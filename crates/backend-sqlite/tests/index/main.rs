@@ -1,4 +1,5 @@
 //! What the SQLite index promises beyond the contract: its files, its format, many threads and processes.
+#![allow(clippy::unwrap_used)]
 
 mod concurrency;
 mod damage;

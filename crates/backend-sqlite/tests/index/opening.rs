@@ -1,11 +1,12 @@
 //! Which files become or are an index, and which are left alone.
 
-use crate::{open, place};
+use crate::{commit, open, place, put};
 use cacheness_backend_sqlite::{SqliteConfig, SqliteMetadata, register};
 use cacheness_core::runtime::block_on;
 use cacheness_storage::{
     BackendRegistry, BackendUrl, Coherence, Durability, ErrorKind, Locality, MetadataBackend, OpenContext,
 };
+use cacheness_testkit::records::sample;
 use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -191,9 +192,13 @@ fn an_index_opens_with_full_durability_in_new_directories() {
 #[test]
 fn closing_moves_the_log_into_the_file() {
     let (_directory, path) = place();
-    let index = open(&path).unwrap();
-    block_on(index.close()).unwrap();
-    for suffix in ["-wal", "-shm"] {
-        assert!(!path.with_file_name(format!("index.db{suffix}")).exists(), "{suffix}");
-    }
+    let log = path.with_file_name("index.db-wal");
+    let (first, last) = (open(&path).unwrap(), open(&path).unwrap());
+    commit(&first, vec![put(sample("key"))]).unwrap();
+    assert_ne!(fs::metadata(&log).unwrap().len(), 0);
+    block_on(first.close()).unwrap();
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    block_on(last.close()).unwrap();
+    assert!(!log.exists());
+    assert!(!path.with_file_name("index.db-shm").exists());
 }

@@ -204,6 +204,7 @@ fn a_type_that_goes_on_after_an_error_does_not_read_from_the_middle_of_a_value()
     let stored = (vec![Value::from(1), Value::Null, Value::from("x")], vec![vec![1]]);
     mismatches::<_, Forgiving>(&stored, "expected u8");
     mismatches::<_, Forgiving>(&[vec![-1_i8, 7]], "expected u8");
+    mismatches::<_, Forgiving>(&[vec![7, -1_i8]], "expected u8");
 }
 
 macro_rules! many {

@@ -71,8 +71,8 @@ impl<'a, 'de> Entries<'a, 'de> {
     /// Hands `value` on when all entries were read.
     pub(super) fn finish<R>(self, value: R) -> Result<R> {
         match self.left {
-            0 if !self.value_due => Ok(value),
-            0 => Err(ObjectError::mismatch("the type left a value of a map unread")),
+            _ if self.value_due => Err(ObjectError::mismatch("the type left a value of a map unread")),
+            0 => Ok(value),
             left => Err(ObjectError::mismatch(format_args!("a map has {left} entries more than the type"))),
         }
     }

@@ -1,0 +1,8 @@
+//! One core, two faces: how a handle's methods become a blocking call or an [`Op`], declared once.
+
+mod declare;
+mod driver;
+mod op;
+
+pub use driver::{Driver, Placement};
+pub use op::Op;
