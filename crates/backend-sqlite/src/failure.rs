@@ -40,7 +40,7 @@ fn meaning(source: &rusqlite::Error) -> Meaning {
         _ => return (ErrorKind::Corrupt, "a row of the index has an unexpected form", None),
     };
     match code {
-        ErrorCode::DiskFull => (ErrorKind::OutOfSpace, "the index cannot grow", None),
+        ErrorCode::DiskFull => (ErrorKind::OutOfSpace, "the index cannot grow", Some("free space on the device")),
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => (
             ErrorKind::Permission,
             "the index cannot be opened for reading and writing",

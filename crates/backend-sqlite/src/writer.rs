@@ -4,7 +4,7 @@ use crate::changes::Changes;
 use crate::failure::{again, closed, failure, is_busy};
 use crate::group::{Batch, Follower, Group, Outcomes};
 use crate::transaction::Transaction;
-use cacheness_storage::{Clock, Error, Result};
+use cacheness_storage::{Clock, Error, ErrorKind, Result};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,13 +31,25 @@ impl Writer {
         work(connection.as_ref().ok_or_else(closed)?)
     }
 
+    /// Works with the connection. When the device is full, it moves the log into the database as far as readers allow:
+    /// the next transaction writes the log from its beginning and needs no new space for it.
+    fn with_room<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
+        self.with(|connection| {
+            let result = work(connection);
+            if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfSpace) {
+                drop(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+            }
+            result
+        })
+    }
+
     /// Works in a transaction, if no other process keeps the write lock for longer than `patience`; then `None`.
     pub(crate) fn try_transaction<R>(
         &self,
         patience: Duration,
         work: impl FnOnce(&mut Changes<'_>) -> Result<R>,
     ) -> Result<Option<R>> {
-        self.with(|connection| {
+        self.with_room(|connection| {
             connection.busy_timeout(patience.min(self.busy_timeout)).map_err(failure)?;
             let begun = Transaction::begin(connection);
             connection.busy_timeout(self.busy_timeout).map_err(failure)?;
@@ -55,7 +67,7 @@ impl Writer {
 
     /// Commits a batch, together with those of other threads that wait.
     pub(crate) fn commit(&self, batch: Batch) -> Outcomes {
-        self.group.commit(batch, |batch| self.with(|connection| self.lead(connection, batch)))
+        self.group.commit(batch, |batch| self.with_room(|connection| self.lead(connection, batch)))
     }
 
     /// Releases the connection, after moving the log into the database as far as readers allow.
@@ -140,9 +152,7 @@ fn uncertain(error: rusqlite::Error) -> Error {
 mod tests {
     use super::*;
     use crate::{SqliteConfig, open};
-    use cacheness_storage::{
-        Change, Condition, Durability, ErrorKind, Fields, Location, OnUnmet, Outcome, Record, Timestamp,
-    };
+    use cacheness_storage::{Change, Condition, Durability, Fields, Location, OnUnmet, Outcome, Record, Timestamp};
     use cacheness_testkit::records::{NOW, blob, in_blob, inline, sample};
     use rusqlite::config::DbConfig;
     use std::sync::atomic::{AtomicBool, Ordering};

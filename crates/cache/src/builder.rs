@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Collects what a cache is made of. Nothing is checked or opened before [`open`](Self::open).
 pub struct CacheBuilder<C> {
     registry: Result<Registry>,
-    defaults: fn(&str) -> (Option<BackendUrl>, Option<BackendUrl>),
+    defaults: fn(&Path) -> (Option<BackendUrl>, Option<BackendUrl>),
     dir: Option<PathBuf>,
     metadata: Option<Choice<dyn MetadataBackend>>,
     blobs: Option<Choice<dyn BlobBackend>>,
@@ -161,7 +161,7 @@ impl<C> CacheBuilder<C> {
     fn plan(mut self) -> Result<Plan> {
         let registry = self.registry?;
         let default_ttl = self.default_ttl.map(check_ttl).transpose()?;
-        let dir = self.dir.as_deref().map(|dir| dir.to_str().ok_or_else(|| not_text(dir))).transpose()?;
+        let dir = self.dir.as_deref().map(check_dir).transpose()?;
         let (metadata_in, blobs_in) = dir.map(self.defaults).unwrap_or_default();
         let metadata = place(self.metadata.take(), metadata_in, "metadata", self.dir.is_some())?;
         let blobs = place(self.blobs.take(), blobs_in, "blob", self.dir.is_some())?;
@@ -174,9 +174,15 @@ impl<C> CacheBuilder<C> {
     }
 }
 
-fn not_text(dir: &Path) -> Error {
-    Error::new(ErrorKind::Config, format!("the path of the directory {} is not UTF-8", dir.display()))
-        .advice("choose another name, or give the builder ready backends")
+/// Refuses a directory that no URL can name.
+fn check_dir(dir: &Path) -> Result<&Path> {
+    match dir.to_str() {
+        Some("") => Err(Error::new(ErrorKind::Config, "the directory of the cache has an empty name")
+            .advice("name one; \".\" is the current directory")),
+        Some(_) => Ok(dir),
+        None => Err(Error::new(ErrorKind::Config, format!("the path of the directory {} is not UTF-8", dir.display()))
+            .advice("choose another name, or give the builder ready backends")),
+    }
 }
 
 /// Where a backend is: as named, or where a directory has it.
@@ -257,8 +263,7 @@ impl<B: Bundle> CacheBuilder<sync::Cache<B>> {
     pub fn open(self) -> Result<sync::Cache<B>> {
         let open = || {
             let plan = self.plan()?;
-            let driver = Driver::opening(plan.runtime.clone());
-            driver.run_opening(plan.open()).map(sync::Cache::from_core)
+            Driver::opening(plan.runtime.clone()).run(plan.open()).map(sync::Cache::from_core)
         };
         open().map_err(|error| error.operation("open"))
     }

@@ -88,16 +88,22 @@ impl Core {
     /// The record of a key, if it is there and live.
     pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
         let now = self.now();
-        let record = self.engine.record(&key.entry_key(), fields).await?;
-        Ok(record.filter(|record| judge(key, record, now).is_ok()))
+        match self.engine.record(&key.entry_key(), fields).await {
+            Ok(record) => Ok(record.filter(|record| judge(key, record, now).is_ok())),
+            Err(error) => self.unreadable(error).map(|_| None),
+        }
     }
 
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
-        self.engine.remove(&key.entry_key(), Condition::Present(live())).await
+        match self.engine.remove(&key.entry_key(), Condition::Present(live())).await {
+            // A record that cannot be read cannot be judged, and is removed all the same.
+            Err(error) if is_unreadable(&error) => self.engine.remove(&key.entry_key(), Condition::Always).await,
+            removed => removed,
+        }
     }
 
-    pub(crate) async fn entries(&self, query: Query, after: Option<cacheness_storage::Cursor>) -> Result<EntryPage> {
-        Ok(self.engine.page(&query.filter(live()), after).await?.into())
+    pub(crate) async fn entries(&self, query: Query) -> Result<EntryPage> {
+        Ok(self.engine.page(&query.filter(live())).await?.into())
     }
 
     pub(crate) async fn stats(&self) -> Result<Stats> {
@@ -114,10 +120,11 @@ impl Core {
         None
     }
 
-    /// An index that cannot be understood is a miss only where it says so itself.
+    /// A record that cannot be read is a miss where entries that cannot be returned are.
     fn unreadable(&self, error: Error) -> Result<MissReason> {
         match (self.on_invalid, error.kind()) {
             (OnInvalid::Miss, ErrorKind::FormatTooNew) => Ok(MissReason::TooNew),
+            (OnInvalid::Miss, ErrorKind::Corrupt) => Ok(MissReason::Corrupt),
             _ => Err(error),
         }
     }
@@ -135,10 +142,15 @@ impl Core {
             return Err(error);
         }
         if reason == MissReason::Corrupt {
-            self.engine.drop_judged(&key.entry_key(), judged).await?;
+            // Best effort: a get that found damage is a miss, also while the index cannot be written.
+            drop(self.engine.drop_judged(&key.entry_key(), judged).await);
         }
         Ok(self.miss(reason))
     }
+}
+
+fn is_unreadable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew)
 }
 
 /// The one place that says whether an entry is live, for records at hand…

@@ -4,7 +4,7 @@ use crate::{Key, PutOptions, Stats, future, sync};
 use cacheness_core::faces;
 use cacheness_handlers::{Put, Value};
 use cacheness_storage::engine::{Async, Blocking, Face, Source};
-use cacheness_storage::{Cursor, Entry, EntryPage, Fields, Filter, Query};
+use cacheness_storage::{Entry, EntryPage, Fields, Filter, Query};
 use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
@@ -138,9 +138,9 @@ faces! {
     /// # Errors
     ///
     /// [`InvalidQuery`](crate::ErrorKind::InvalidQuery), [`Closed`](crate::ErrorKind::Closed), and what the index returns.
-    pub fn entries[](&self, query: &Query, after: Option<Cursor>) -> EntryPage {
-        prepare(_core, _face) { Ok((query.clone(), after)) }
-        run(core, (query, after)) { core.entries(query, after).await }
+    pub fn entries[](&self, query: &Query) -> EntryPage {
+        prepare(_core, _face) { Ok(query.clone()) }
+        run(core, query) { core.entries(query).await }
     }
 
     /// What is in the cache, and what this handle and its clones did with it.

@@ -3,6 +3,7 @@
 use cacheness_core::{BackendUrl, Result};
 use cacheness_handlers::HandlerRegistry;
 use cacheness_storage::{BackendRegistry, memory};
+use std::path::Path;
 
 /// The handlers and backends that one cache knows.
 #[derive(Debug, Clone, Default)]
@@ -26,10 +27,10 @@ pub trait Bundle: Send + Sync + 'static {
     fn registry() -> Result<Registry>;
 
     /// The index of a cache in `dir`; `None` when no part can keep one there.
-    fn metadata_in(dir: &str) -> Option<BackendUrl>;
+    fn metadata_in(dir: &Path) -> Option<BackendUrl>;
 
     /// The blobs of a cache in `dir`; `None` when no part can keep them there.
-    fn blobs_in(dir: &str) -> Option<BackendUrl>;
+    fn blobs_in(dir: &Path) -> Option<BackendUrl>;
 }
 
 /// The parts that need no other crate: the standard handlers and the memory backends.
@@ -43,11 +44,11 @@ impl Bundle for Bare {
         Ok(registry)
     }
 
-    fn metadata_in(_: &str) -> Option<BackendUrl> {
+    fn metadata_in(_: &Path) -> Option<BackendUrl> {
         None
     }
 
-    fn blobs_in(_: &str) -> Option<BackendUrl> {
+    fn blobs_in(_: &Path) -> Option<BackendUrl> {
         None
     }
 }

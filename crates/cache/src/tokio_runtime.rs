@@ -3,6 +3,7 @@
 use cacheness_core::runtime::{BoxFuture, Job, block_on};
 use cacheness_core::{Error, ErrorKind, Result, Runtime, ThreadPool};
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,20 +24,13 @@ impl TokioRuntime {
     ///
     /// [`ErrorKind::Unavailable`] when its threads cannot be started.
     pub fn global() -> Result<Arc<Self>> {
-        static GLOBAL: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-        let owned = match GLOBAL.get() {
-            Some(owned) => owned,
-            None => {
-                let started = Builder::new_multi_thread()
-                    .worker_threads(2)
-                    .thread_name("cacheness-io")
-                    .enable_all()
-                    .build()
-                    .map_err(|source| Error::io(ErrorKind::Unavailable, "tokio cannot start", source))?;
-                GLOBAL.get_or_init(|| started)
-            }
-        };
-        Ok(Arc::new(Self::of(owned.handle().clone())))
+        // Built at most once: a second runtime could not be dropped inside async code.
+        static GLOBAL: OnceLock<io::Result<tokio::runtime::Runtime>> = OnceLock::new();
+        let start = || Builder::new_multi_thread().worker_threads(2).thread_name("cacheness-io").enable_all().build();
+        match GLOBAL.get_or_init(start) {
+            Ok(owned) => Ok(Arc::new(Self::of(owned.handle().clone()))),
+            Err(error) => Err(Error::new(ErrorKind::Unavailable, format!("tokio cannot start: {error}"))),
+        }
     }
 
     /// The runtime of a handle. It must outlive every cache on it.

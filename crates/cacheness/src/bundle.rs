@@ -2,6 +2,7 @@
 
 use cacheness_cache::{Bare, Bundle, Registry};
 use cacheness_core::{BackendUrl, Result};
+use std::path::Path;
 
 /// Every compiled-in part: `cacheness::sync::Cache` is `cacheness_cache::sync::Cache<Bundled>`.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +21,11 @@ impl Bundle for Bundled {
         Ok(registry)
     }
 
-    fn metadata_in(dir: &str) -> Option<BackendUrl> {
-        cfg!(feature = "sqlite").then(|| BackendUrl::new("sqlite", format!("{dir}/index.db")))
+    fn metadata_in(dir: &Path) -> Option<BackendUrl> {
+        cfg!(feature = "sqlite").then(|| BackendUrl::new("sqlite", dir.join("index.db").to_string_lossy()))
     }
 
-    fn blobs_in(dir: &str) -> Option<BackendUrl> {
-        cfg!(feature = "fs").then(|| BackendUrl::new("fs", format!("{dir}/blobs")))
+    fn blobs_in(dir: &Path) -> Option<BackendUrl> {
+        cfg!(feature = "fs").then(|| BackendUrl::new("fs", dir.join("blobs").to_string_lossy()))
     }
 }

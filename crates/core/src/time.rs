@@ -21,10 +21,11 @@ impl Timestamp {
         self.0
     }
 
-    /// This time plus `duration`, saturating at the end of the range.
+    /// This time plus `duration`, rounded up to a whole microsecond and saturating at the end of the range.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        let micros = duration.as_nanos().div_ceil(1000);
+        Self(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
     }
 
     /// This time plus a signed number of microseconds, saturating.
@@ -50,8 +51,18 @@ impl From<SystemTime> for Timestamp {
 
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
-        let distance = Duration::from_micros(timestamp.0.unsigned_abs());
-        if timestamp.0 < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
+        // Where a platform's range is smaller, the furthest time that halving the distance reaches stands for the rest.
+        let mut distance = Duration::from_micros(timestamp.0.unsigned_abs());
+        loop {
+            let time = match timestamp.0 < 0 {
+                true => UNIX_EPOCH.checked_sub(distance),
+                false => UNIX_EPOCH.checked_add(distance),
+            };
+            match time {
+                Some(time) => return time,
+                None => distance /= 2,
+            }
+        }
     }
 }
 
@@ -113,10 +124,17 @@ mod tests {
 
     #[test]
     fn a_timestamp_survives_the_trip_through_system_time() {
-        for micros in [-1_500_000, -1, 0, 1, 1_700_000_000_000_000] {
+        for micros in [i64::MIN, -1_500_000, -1, 0, 1, 1_700_000_000_000_000, i64::MAX] {
             let timestamp = Timestamp::from_micros(micros);
             assert_eq!(Timestamp::from(SystemTime::from(timestamp)), timestamp);
         }
+    }
+
+    #[test]
+    fn no_duration_is_too_short_to_count() {
+        let start = Timestamp::from_micros(0);
+        assert_eq!(start.after(Duration::from_nanos(1)).as_micros(), 1);
+        assert_eq!(start.after(Duration::from_nanos(2001)).as_micros(), 3);
     }
 
     #[test]

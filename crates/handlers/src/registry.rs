@@ -125,6 +125,11 @@ impl HandlerRegistry {
         self.of_type(value_type).find(|handler| handler.type_tag() == type_tag).cloned().map(HandlerRef::Shared)
     }
 
+    /// Whether a handler for the type is registered.
+    pub fn has(&self, value_type: TypeId) -> bool {
+        self.by_type.contains_key(&value_type)
+    }
+
     fn of_type(&self, value_type: TypeId) -> impl Iterator<Item = &Arc<dyn ErasedHandler>> {
         self.by_type.get(&value_type).into_iter().flatten()
     }

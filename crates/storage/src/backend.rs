@@ -37,10 +37,11 @@ pub trait BlobBackend: Debug + Display + Send + Sync + 'static {
     /// What is known of a blob, without reading it; `None` when there is none.
     async fn head(&self, id: &BlobId) -> Result<Option<BlobInfo>>;
 
-    /// Deletes blobs; says of each whether there was one. Deleting what is not there is no error.
+    /// Deletes blobs, [`BlobId::STORE`] too when it is named; says of each whether there was one. Deleting what is not there is no error.
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<bool>>;
 
-    /// The next blobs after a name, in the order of names, at most `limit`. Foreign objects are passed over.
+    /// The next blobs after a name, in the order of names, at most `limit`. Foreign objects are passed over;
+    /// [`BlobId::STORE`] is a blob like any other.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>>;
 
     /// Releases what it holds. A second close is no error.
@@ -72,7 +73,7 @@ pub trait MetadataBackend: Debug + Display + Send + Sync + 'static {
     /// Applies changes in one transaction and says what became of each, in their order. When it returns `Ok`, every
     /// later read of every process sees what was applied.
     ///
-    /// An error of a kind that leaves open whether the commit happened is never retryable.
+    /// An error that leaves open whether the commit happened must not say that it is retryable.
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>>;
 
     /// The next records of a query, in the order of keys, without state between calls. System records are passed over.

@@ -15,11 +15,13 @@ pub struct Query {
     pub limit: usize,
     /// What to read of each record.
     pub fields: Fields,
+    /// Where to go on. A backend is told by the second argument of `page`.
+    pub after: Option<Cursor>,
 }
 
 impl Default for Query {
     fn default() -> Self {
-        Self { filter: Filter::All, prefix: String::new(), limit: 1000, fields: Fields::HEAD }
+        Self { filter: Filter::All, prefix: String::new(), limit: 1000, fields: Fields::HEAD, after: None }
     }
 }
 
@@ -47,6 +49,13 @@ impl Query {
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
+        self
+    }
+
+    /// Goes on where a page ended.
+    #[must_use]
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
         self
     }
 

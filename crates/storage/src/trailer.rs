@@ -11,8 +11,11 @@ const VERSION: u8 = 1;
 /// The last eight bytes of every blob. The first byte is not ASCII and the line ends catch text-mode copies.
 const MAGIC: [u8; 8] = *b"\x89CBLOB\r\n";
 
-/// Bytes of the fixed end of a trailer: length, version, reserved, checksum, magic.
-const FOOTER: usize = 4 + 1 + 3 + 8 + 8;
+/// Bytes of the fixed end of a trailer: length, version, flags, reserved, checksum, magic.
+const FOOTER: usize = 4 + 1 + 1 + 2 + 8 + 8;
+
+/// Flags say what else the trailer holds; a reader must know all that are set.
+const HAS_EXPIRY: u8 = 1;
 
 /// What a blob says about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,8 @@ pub struct Trailer {
     pub key: EntryKey,
     /// When it was written.
     pub created_at: Timestamp,
+    /// When the value expired, as it was put.
+    pub expires_at: Option<Timestamp>,
     /// What the payload is.
     pub content: Content,
 }
@@ -33,15 +38,19 @@ impl Trailer {
     /// The binary form, format version 1: what follows the payload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let content = self.content.to_bytes();
-        let mut out = Vec::with_capacity(content.len() + self.key.as_str().len() + 48 + FOOTER);
+        let mut out = Vec::with_capacity(content.len() + self.key.as_str().len() + 56 + FOOTER);
         out.extend_from_slice(self.blob.as_bytes());
         out.extend_from_slice(self.store.as_bytes());
         out.extend_from_slice(&self.created_at.as_micros().to_le_bytes());
+        if let Some(expires_at) = self.expires_at {
+            out.extend_from_slice(&expires_at.as_micros().to_le_bytes());
+        }
         put_bytes(&mut out, self.key.as_str().as_bytes());
         put_bytes(&mut out, &content);
         let length = u32::try_from(out.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(&[VERSION, 0, 0, 0]);
+        let flags = if self.expires_at.is_some() { HAS_EXPIRY } else { 0 };
+        out.extend_from_slice(&[VERSION, flags, 0, 0]);
         let checksum = xxh3_64(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
         out.extend_from_slice(&MAGIC);
@@ -61,12 +70,13 @@ impl Trailer {
         let mut footer = Reader::new("blob trailer", footer);
         let length = u32::from_le_bytes(footer.array()?);
         let version = footer.byte()?;
-        footer.bytes(3)?;
+        let flags = footer.byte()?;
+        footer.bytes(2)?;
         let checksum = u64::from_le_bytes(footer.array()?);
         if footer.array()? != MAGIC {
             return Err(reader.corrupt("is missing"));
         }
-        if version != VERSION {
+        if version != VERSION || flags & !HAS_EXPIRY != 0 {
             return Err(reader.too_new());
         }
         let body = usize::try_from(length).ok().and_then(|length| before.len().checked_sub(length));
@@ -80,6 +90,10 @@ impl Trailer {
             blob: BlobId::from_bytes(reader.array()?),
             store: StoreId::from_bytes(reader.array()?),
             created_at: Timestamp::from_micros(i64::from_le_bytes(reader.array()?)),
+            expires_at: match flags & HAS_EXPIRY {
+                0 => None,
+                _ => Some(Timestamp::from_micros(i64::from_le_bytes(reader.array()?))),
+            },
             key: EntryKey::new(reader.text()?),
             content: Content::from_bytes(reader.prefixed()?)?,
         };

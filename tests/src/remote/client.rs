@@ -83,7 +83,10 @@ impl Connection {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::Closed, "the connection was closed"));
         }
-        let unavailable = |source| Error::io(ErrorKind::Unavailable, "the server does not answer", source);
+        // A commit may have happened although its answer is lost, so nothing says that trying again is safe.
+        let is_commit = matches!(request, Request::Commit(..));
+        let unavailable =
+            |source| Error::io(ErrorKind::Unavailable, "the server does not answer", source).retryable(!is_commit);
         match self.exchange(&request).await.map_err(unavailable)? {
             Response::Failed { kind, message } => Err(Error::new(kind_named(&kind), message)),
             response => Ok(response),

@@ -52,6 +52,11 @@ fn a_directory_whose_name_is_no_text_is_refused() {
 }
 
 #[test]
+fn a_directory_without_a_name_is_refused() {
+    assert_eq!(Cache::open("").unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
 fn a_directory_named_like_a_url_is_only_a_directory() {
     let place = Place::new();
     let dir = place.dir.path().join("what? 100%:#[no]&x=1");

@@ -101,7 +101,7 @@ fn a_listing_takes_its_prefix_literally() {
         store.put_with(key, &1, PutOptions::new().metadata(json!({"key": key}))).unwrap();
     }
     let keys = |query| {
-        let page = store.list(&query, None).unwrap();
+        let page = store.list(&query).unwrap();
         page.entries.iter().map(|entry| entry.key().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(keys(Query::new().prefix("model_")), ["model_", "model_1"]);

@@ -80,15 +80,6 @@ fn damage_is_an_error_where_the_policy_says_so_and_nothing_is_dropped() {
     assert_eq!(cache.get::<u8>("bystander").unwrap_err().kind(), ErrorKind::TypeMismatch);
 }
 
-#[test]
-fn a_newer_value_is_never_dropped_for_the_sins_of_an_older_one() {
-    let place = Place::new();
-    let cache = filled(&place);
-    std::fs::remove_file(place.blobs().pop().unwrap()).unwrap();
-    cache.put("victim", &noise(SIZE)).unwrap();
-    assert_eq!(cache.get::<Vec<u8>>("victim").unwrap(), Some(noise(SIZE)));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

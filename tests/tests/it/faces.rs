@@ -36,7 +36,7 @@ macro_rules! script {
         note("invalidate", format!("{:?}", $done!($cache.invalidate("s"))));
         note("invalidate again", format!("{:?}", $done!($cache.invalidate("s"))));
         note("entries", {
-            let answer = $done!($cache.entries(&Query::new(), None));
+            let answer = $done!($cache.entries(&Query::new()));
             format!("{:?}", answer.map(|page| page.entries.iter().map(|e| e.key().to_owned()).collect::<Vec<_>>()))
         });
         note("stats", {

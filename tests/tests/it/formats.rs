@@ -31,6 +31,7 @@ fn trailer() -> Trailer {
         store: StoreId::from_bytes([2; 16]),
         key: EntryKey::new("models/bést"),
         created_at: Timestamp::from_micros(NOW),
+        expires_at: Some(Timestamp::from_micros(NOW + 1)),
         content: content(),
     }
 }

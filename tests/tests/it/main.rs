@@ -11,6 +11,7 @@ mod formats;
 mod keys;
 mod moving;
 mod processes;
+mod protocol;
 mod remote;
 mod shapes;
 mod support;

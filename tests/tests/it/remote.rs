@@ -132,5 +132,5 @@ fn a_server_that_is_gone_is_an_error_and_no_hang() {
     drop(server);
     let error = cache.get::<String>("key").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.is_retryable());
+    assert!(error.is_retryable(), "a read may be tried again");
 }

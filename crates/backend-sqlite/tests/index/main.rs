@@ -4,6 +4,8 @@
 mod concurrency;
 mod damage;
 mod format;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod keys;
 mod opening;
 mod processes;

@@ -24,33 +24,30 @@ pub(super) struct Entries(Vec<(Range<usize>, Range<usize>)>);
 impl Entries {
     /// Ends a compound whose parts began at `start`.
     pub(super) fn close(&mut self, out: &mut Vec<u8>, start: usize, sorted: Sorted) -> Result<()> {
-        if sorted == Sorted::ByName && self.has_twins(out) {
-            return Err(EncodeError("two parameters have the same name".into()));
-        }
         if sorted != Sorted::No {
-            self.sort(out, start);
+            let twins = self.sort(out, start);
+            if twins && sorted == Sorted::ByName {
+                return Err(EncodeError("two parameters have the same name".into()));
+            }
         }
         out.push(END);
         Ok(())
     }
 
-    /// Puts the parts in the order of their names' bytes.
-    fn sort(&mut self, out: &mut Vec<u8>, start: usize) {
+    /// Puts the parts in the order of their names' bytes; says whether two have the same.
+    fn sort(&mut self, out: &mut Vec<u8>, start: usize) -> bool {
         let bytes = |range: &Range<usize>| out.get(range.clone()).unwrap_or_default();
-        if self.0.is_sorted_by_key(|(_, name)| bytes(name)) {
-            return;
+        let in_order = self.0.is_sorted_by_key(|(_, name)| bytes(name));
+        if !in_order {
+            self.0.sort_by(|(_, one), (_, other)| bytes(one).cmp(bytes(other)));
         }
-        self.0.sort_by(|(_, one), (_, other)| bytes(one).cmp(bytes(other)));
-        let ordered: Vec<u8> = self.0.iter().flat_map(|(whole, _)| bytes(whole)).copied().collect();
-        out.truncate(start);
-        out.extend_from_slice(&ordered);
-    }
-
-    fn has_twins(&self, out: &[u8]) -> bool {
-        let bytes = |range: &Range<usize>| out.get(range.clone());
-        let mut names: Vec<_> = self.0.iter().map(|(_, name)| bytes(name)).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+        let twins = self.0.windows(2).any(|pair| matches!(pair, [one, other] if bytes(&one.1) == bytes(&other.1)));
+        if !in_order {
+            let ordered: Vec<u8> = self.0.iter().flat_map(|(whole, _)| bytes(whole)).copied().collect();
+            out.truncate(start);
+            out.extend_from_slice(&ordered);
+        }
+        twins
     }
 
     /// Notes a part that was just encoded from `start` on, its name up to `split`.

@@ -37,6 +37,10 @@ mod tag {
     pub(super) const KEY: u8 = 0x18;
 }
 
+fn malformed() -> EncodeError {
+    EncodeError("a key or a key specification is malformed".into())
+}
+
 /// Why parameters have no canonical encoding.
 #[derive(Debug)]
 pub(super) struct EncodeError(pub(super) String);
@@ -62,6 +66,10 @@ pub(super) type Result<T> = std::result::Result<T, EncodeError>;
 pub(super) struct Encoder {
     pub(super) out: Vec<u8>,
     pub(super) depth: usize,
+    /// The greatest depth so far.
+    deepest: usize,
+    /// The next value is bytes, to be taken as they are.
+    is_raw: bool,
     /// The bytes of a key that is not inside anything: it stands for itself.
     whole_key: Option<Vec<u8>>,
 }
@@ -102,7 +110,13 @@ impl Encoder {
 
     fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
+        self.check_depth(self.depth)
+    }
+
+    /// Notes that something lies so deep, unless that is too deep.
+    fn check_depth(&mut self, depth: usize) -> Result<()> {
+        self.deepest = self.deepest.max(depth);
+        if depth > MAX_DEPTH {
             return Err(EncodeError(format!("parameters are nested deeper than {MAX_DEPTH} levels")));
         }
         Ok(())
@@ -115,20 +129,20 @@ impl Encoder {
         Ok(())
     }
 
-    /// Encodes `value`, which must be bytes, and takes them out again.
-    fn taken_bytes<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<Vec<u8>> {
+    /// Appends bytes as they are; `value` must be bytes. Returns how many.
+    fn raw<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<usize> {
         let start = self.out.len();
+        self.is_raw = true;
         value.serialize(&mut *self)?;
-        let taken = self.out.split_off(start);
-        match taken.split_first() {
-            Some((&tag::BYTES, rest)) => Ok(rest.get(4..).unwrap_or_default().to_vec()),
-            _ => Err(EncodeError("a key or a key specification is malformed".into())),
+        if std::mem::take(&mut self.is_raw) {
+            return Err(malformed());
         }
+        Ok(self.out.len() - start)
     }
 
     /// The encoding of a map, whose entries are added by [`named`](Self::named).
     pub(super) fn map() -> Self {
-        Self { out: vec![tag::MAP], depth: 1, whole_key: None }
+        Self { out: vec![tag::MAP], depth: 1, deepest: 1, is_raw: false, whole_key: None }
     }
 
     /// Adds an entry to a map.
@@ -141,10 +155,12 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends a map.
-    pub(super) fn end_map(mut self, mut entries: Entries) -> Result<Vec<u8>> {
-        entries.close(&mut self.out, 1, Sorted::ByName)?;
-        Ok(self.out)
+    /// The encoding of a map with these entries, and behind it how many levels it has.
+    pub(super) fn map_with(&self, entries: &Entries) -> Result<Vec<u8>> {
+        let mut out = self.out.clone();
+        entries.clone().close(&mut out, 1, Sorted::ByName)?;
+        out.push(self.deepest as u8);
+        Ok(out)
     }
 
     fn start(&mut self, tag: u8, names: &[&str], sorted: Sorted) -> Result<Compound<'_>> {
@@ -223,6 +239,10 @@ impl<'e> ser::Serializer for &'e mut Encoder {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        if std::mem::take(&mut self.is_raw) {
+            self.out.extend_from_slice(value);
+            return Ok(());
+        }
         self.out.push(tag::BYTES);
         self.prefixed(value)
     }
@@ -253,19 +273,20 @@ impl<'e> ser::Serializer for &'e mut Encoder {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         match name {
             KEY_NAME => {
-                let key = self.taken_bytes(value)?;
-                if self.depth == 0 && self.out.is_empty() {
-                    self.whole_key = Some(key);
-                } else {
-                    self.out.push(tag::KEY);
-                    self.out.extend_from_slice(key.get(..16).unwrap_or_default());
+                let is_whole = self.depth == 0 && self.out.is_empty();
+                self.out.push(tag::KEY);
+                match self.raw(value)? {
+                    16 | 32 if is_whole => self.whole_key = Some(self.out.split_off(1)),
+                    16 => {}
+                    32 => self.out.truncate(self.out.len() - 16),
+                    _ => return Err(malformed()),
                 }
                 Ok(())
             }
             SPEC_NAME => {
-                let encoded = self.taken_bytes(value)?;
-                self.out.extend_from_slice(&encoded);
-                Ok(())
+                self.raw(value)?;
+                let levels = self.out.pop().ok_or_else(malformed)?;
+                self.check_depth(self.depth + usize::from(levels))
             }
             _ => {
                 self.tagged(tag::NEWTYPE_STRUCT, &[name])?;

@@ -25,6 +25,9 @@ const UNORDERED_NAME: &str = "$cacheness::Unordered";
 /// The context that the hash key of version 1 is derived from. Another version gets another one.
 const CONTEXT: &str = "cacheness 2026-11-20 key version 1";
 
+/// The length of a namespace's name, which stands before the parameters: this version has none.
+const NO_NAMESPACE: [u8; 8] = 0_u64.to_le_bytes();
+
 /// A key: 128 bits derived from parameters, shown as 32 lower-case hexadecimal digits.
 ///
 /// It is [`Serialize`], so it can be a parameter of another key: `(key, 1)`.
@@ -53,14 +56,10 @@ impl Key {
     /// [`ErrorKind::InvalidKey`] for parameters nested deeper than 128 levels, two of one name, and what a `Serialize`
     /// of the caller's refuses.
     pub fn of<K: Serialize>(parameters: K) -> Result<Self> {
-        Self::in_namespace("", parameters)
-    }
-
-    fn in_namespace<K: Serialize>(namespace: &str, parameters: K) -> Result<Self> {
         let mut encoder = Encoder::default();
         parameters.serialize(&mut encoder).map_err(invalid)?;
         match encoder.finish() {
-            Encoded::Bytes(bytes) => Ok(Self::digest(namespace, &bytes)),
+            Encoded::Bytes(bytes) => Ok(Self::digest(&bytes)),
             Encoded::Key(bytes) => match bytes.split_first_chunk() {
                 Some((&id, rest)) => Ok(Self { id, rest: rest.try_into().ok() }),
                 None => Err(Error::new(ErrorKind::InvalidKey, "a key has at least 16 bytes")),
@@ -68,12 +67,11 @@ impl Key {
         }
     }
 
-    fn digest(namespace: &str, encoded: &[u8]) -> Self {
+    fn digest(encoded: &[u8]) -> Self {
         static HASH_KEY: OnceLock<[u8; 32]> = OnceLock::new();
         let hash_key = HASH_KEY.get_or_init(|| blake3::derive_key(CONTEXT, &[]));
         let mut hasher = blake3::Hasher::new_keyed(hash_key);
-        hasher.update(&(namespace.len() as u64).to_le_bytes());
-        hasher.update(namespace.as_bytes());
+        hasher.update(&NO_NAMESPACE);
         hasher.update(encoded);
         let digest = *hasher.finalize().as_bytes();
         let (mut id, mut rest) = ([0; 16], [0; 16]);
@@ -200,7 +198,8 @@ impl<T: Serialize> Serialize for Unordered<T> {
     }
 }
 
-/// The canonical encoding of parameters: what a key is the digest of. For tests and for other languages.
+/// The canonical encoding of parameters: what a key is the digest of; of a key, which is no digest of anything, its own
+/// bytes. For tests and for other languages.
 ///
 /// # Errors
 ///

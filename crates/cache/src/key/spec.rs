@@ -38,7 +38,7 @@ impl Default for KeySpec {
 impl Serialize for KeySpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (encoder, entries) = self.0.as_ref().map_err(refused)?;
-        let bytes = encoder.clone().end_map(entries.clone()).map_err(|error| refused(&error))?;
+        let bytes = encoder.map_with(entries).map_err(|error| refused(&error))?;
         serializer.serialize_newtype_struct(SPEC_NAME, &RawBytes(&bytes))
     }
 }

@@ -1,9 +1,9 @@
 //! Where the work of a store's backends happens, and what drives it there.
 
-use crate::runtime::{BoxFuture, Runtime};
+use crate::runtime::{BoxFuture, Runtime, block_on};
 use crate::{Error, ErrorKind, Result};
 use futures_channel::oneshot;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,75 +13,36 @@ use std::task::Poll;
 pub enum Placement {
     /// Every backend does its work when polled: a call needs no reactor, a future needs one hop to a thread that may block.
     Local,
-    /// Some backends block, others need the runtime's reactor.
-    Mixed,
     /// No backend blocks: futures run on the runtime's executor, and only large computations hop.
     Remote,
 }
 
-impl Placement {
-    /// The placement of a store whose backends say in turn whether they block.
-    pub fn of(blocking: impl IntoIterator<Item = bool>) -> Self {
-        let (mut some, mut all) = (false, true);
-        for blocks in blocking {
-            some |= blocks;
-            all &= blocks;
-        }
-        match (some, all) {
-            (_, true) => Self::Local,
-            (true, false) => Self::Mixed,
-            (false, false) => Self::Remote,
-        }
-    }
-}
-
-/// Drives the futures of one store: in place for the blocking face, in one hop for the async one.
+/// Drives the futures of one store: in place for the blocking face, in one hop or as a task for the async one.
 #[derive(Debug, Clone)]
 pub struct Driver {
     runtime: Arc<dyn Runtime>,
     placement: Placement,
+    /// Nobody knows yet whether the backends block.
+    is_opening: bool,
 }
 
 impl Driver {
-    /// A driver on `runtime` for backends of `placement`.
+    /// A driver on `runtime` for backends that do their work at `placement`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] when a backend needs network I/O and the runtime drives none.
     pub fn new(runtime: Arc<dyn Runtime>, placement: Placement) -> Result<Self> {
-        if placement != Placement::Local && !runtime.drives_io() {
+        if placement == Placement::Remote && !runtime.drives_io() {
             return Err(Error::new(ErrorKind::Config, "a remote backend needs a runtime that drives network I/O")
                 .advice("enable the feature `tokio`, or pass a runtime to the builder"));
         }
-        Ok(Self { runtime, placement })
+        Ok(Self { runtime, placement, is_opening: false })
     }
 
     /// A driver for opening backends, before anyone knows whether they block.
     pub fn opening(runtime: Arc<dyn Runtime>) -> Self {
-        Self { runtime, placement: Placement::Mixed }
-    }
-
-    /// Runs `future`, which opens backends, on the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::AsyncContext`] when it has to wait and the thread belongs to an async executor; otherwise what
-    /// the future returns.
-    pub fn run_opening<R>(&self, future: impl Future<Output = Result<R>>) -> Result<R> {
-        let mut future = pin!(future);
-        let mut output = None;
-        // Asked before the runtime lends its own context.
-        let may_wait = !self.runtime.in_async_context();
-        {
-            let patient = std::future::poll_fn(|context| match future.as_mut().poll(context) {
-                Poll::Pending if may_wait => Poll::Pending,
-                Poll::Pending => Poll::Ready(Err(in_async_context())),
-                ready => ready,
-            });
-            let task = pin!(async { output = Some(patient.await) });
-            self.runtime.block_on(task);
-        }
-        output.unwrap_or_else(|| Err(unfinished()))
+        Self { runtime, placement: Placement::Local, is_opening: true }
     }
 
     /// Where the work happens.
@@ -101,16 +62,31 @@ impl Driver {
     /// [`ErrorKind::AsyncContext`] when a backend is remote and the thread belongs to an async executor; otherwise
     /// what the future returns.
     pub fn run<R>(&self, future: impl Future<Output = Result<R>>) -> Result<R> {
+        if self.is_opening {
+            return self.run_opening(future);
+        }
         if self.placement == Placement::Local {
-            return crate::runtime::block_on(future);
+            return block_on(future);
         }
         if self.runtime.in_async_context() {
-            return Err(Error::new(
-                ErrorKind::AsyncContext,
-                "a blocking call on a remote store inside an async context",
-            )
-            .advice("use the handle of the same name in `future`"));
+            return Err(in_async_context());
         }
+        self.wait(future)
+    }
+
+    /// Opening is refused only when it has to wait: whether a backend is remote shows then.
+    fn run_opening<R>(&self, future: impl Future<Output = Result<R>>) -> Result<R> {
+        let mut future = pin!(future);
+        // Asked before the runtime lends its own context.
+        let may_wait = !self.runtime.in_async_context();
+        self.wait(poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Pending if may_wait => Poll::Pending,
+            Poll::Pending => Poll::Ready(Err(in_async_context())),
+            ready => ready,
+        }))
+    }
+
+    fn wait<R>(&self, future: impl Future<Output = Result<R>>) -> Result<R> {
         let mut output = None;
         {
             let task = pin!(async { output = Some(future.await) });
@@ -125,12 +101,10 @@ impl Driver {
     ///
     /// What `work` returns; [`ErrorKind::Internal`] when it panicked.
     pub async fn compute<R: Send + 'static>(&self, work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
-        if self.placement != Placement::Remote {
+        if self.placement == Placement::Local {
             return work();
         }
-        let (sender, receiver) = oneshot::channel();
-        self.runtime.spawn_blocking(Box::new(move || drop(sender.send(work()))));
-        receiver.await.unwrap_or_else(|_| Err(unfinished()))
+        off_executor(&*self.runtime, work).await
     }
 
     pub(super) fn start(&self, task: BoxFuture<'static, ()>) {
@@ -145,9 +119,23 @@ impl Driver {
     }
 }
 
+/// Runs work that blocks or takes long on the runtime's bounded pool.
+///
+/// # Errors
+///
+/// What `work` returns; [`ErrorKind::Internal`] when it panicked.
+pub async fn off_executor<R: Send + 'static>(
+    runtime: &dyn Runtime,
+    work: impl FnOnce() -> Result<R> + Send + 'static,
+) -> Result<R> {
+    let (sender, receiver) = oneshot::channel();
+    runtime.spawn_blocking(Box::new(move || drop(sender.send(work()))));
+    receiver.await.unwrap_or_else(|_| Err(unfinished()))
+}
+
 fn in_async_context() -> Error {
     Error::new(ErrorKind::AsyncContext, "a blocking call on a remote store inside an async context")
-        .advice("use the handle of the same name in `future`")
+        .advice("use the handle of the same name in `future`; a tokio context counts, that of spawn_blocking too")
 }
 
 pub(super) fn unfinished() -> Error {
@@ -160,15 +148,8 @@ mod tests {
     use crate::ThreadPool;
 
     #[test]
-    fn placement_follows_from_the_backends() {
-        assert_eq!(Placement::of([true, true]), Placement::Local);
-        assert_eq!(Placement::of([true, false]), Placement::Mixed);
-        assert_eq!(Placement::of([false, false]), Placement::Remote);
-    }
-
-    #[test]
     fn a_remote_store_without_a_reactor_is_refused_at_open() {
-        let refused = Driver::new(Arc::new(ThreadPool::new(1)), Placement::Mixed).unwrap_err();
+        let refused = Driver::new(Arc::new(ThreadPool::new(1)), Placement::Remote).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config);
     }
 }

@@ -4,5 +4,5 @@ mod declare;
 mod driver;
 mod op;
 
-pub use driver::{Driver, Placement};
+pub use driver::{Driver, Placement, off_executor};
 pub use op::Op;

@@ -82,7 +82,6 @@ mod tests {
     use crate::face::Placement;
     use crate::runtime::block_on;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     fn local() -> Driver {
@@ -91,14 +90,12 @@ mod tests {
 
     #[test]
     fn an_operation_that_was_never_polled_does_nothing() {
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = done.clone();
+        let (sender, started) = std::sync::mpsc::channel();
         drop(Op::new(&local(), async move {
-            seen.store(true, Ordering::SeqCst);
+            sender.send(()).unwrap();
             Ok(())
         }));
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(!done.load(Ordering::SeqCst));
+        assert!(started.recv().is_err(), "the future was dropped without running");
     }
 
     #[test]

@@ -75,14 +75,16 @@ impl Shared {
         }
     }
 
-    /// The system refused a thread: the job waits for another one, or runs here when there is none.
+    /// The system refused a thread: the jobs wait for another one, or run here as long as there is none.
     fn without_new_thread(&self) {
         let mut state = self.lock();
         state.threads -= 1;
-        let job = if state.threads == 0 { state.jobs.pop_front() } else { None };
-        drop(state);
-        if let Some(job) = job {
+        while state.threads == 0
+            && let Some(job) = state.jobs.pop_front()
+        {
+            drop(state);
             run(job);
+            state = self.lock();
         }
     }
 

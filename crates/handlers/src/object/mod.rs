@@ -45,10 +45,10 @@ const VERSION: u16 = 1;
 ///
 /// # What comes back
 ///
-/// A value that makes the same serde calls as the one that was stored; any other is refused by `encode`. What a type
-/// does not tell serde cannot be checked: a field with `#[serde(skip)]`, two variants of an untagged enum that are
-/// written alike, `skip_serializing_if` with a condition that holds for more than one value, a flattened `None`
-/// beside a flattened value of no fields.
+/// The value that was stored. Where its bytes could also mean another one, `encode` compares what both tell serde and
+/// refuses the value when that differs. What a type does not tell serde cannot be compared: a field with
+/// `#[serde(skip)]`, two variants of an untagged enum that are written alike, `skip_serializing_if` with a condition
+/// that holds for several values, a flattened `None` beside a flattened `Some` without fields.
 pub struct ObjectHandler<T>(PhantomData<fn() -> T>);
 
 impl<T> ObjectHandler<T> {

@@ -30,7 +30,7 @@ pub(super) enum Token<'de> {
 }
 
 /// A cursor over the bytes of a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Reader<'de> {
     rest: &'de [u8],
     len: usize,

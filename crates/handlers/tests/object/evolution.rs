@@ -90,6 +90,34 @@ fn a_struct_with_a_renamed_field_is_not_read() {
     reads(&before(), RenamedWithAlias { id: 7, title: Some("seven".into()) });
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Sparse {
+    id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    name: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct SparseThatLostItsName {
+    id: u32,
+    note: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct AliasThatLostItsId {
+    #[serde(alias = "name")]
+    title: String,
+}
+
+#[test]
+fn an_alias_or_a_skipped_field_beside_a_lost_one_counts_as_another_struct() {
+    let full = Sparse { id: 1, note: Some("n".into()), name: "n".into() };
+    reads(&full, SparseThatLostItsName { id: 1, note: Some("n".into()) });
+    mismatches::<_, SparseThatLostItsName>(&Sparse { note: None, ..full }, "a field `note` that is not stored");
+    mismatches::<_, AliasThatLostItsId>(&before(), "that is not stored, and lacks `id` that is");
+}
+
 mod elsewhere {
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
     pub(super) struct Before {

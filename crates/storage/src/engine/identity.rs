@@ -1,17 +1,16 @@
 //! Which store this is: index and blob root name the same random identity, or the store does not open.
 
+use super::marker::{self, Mark};
 use super::{EngineOptions, Parts};
 use crate::{
     BlobBackend, BlobId, Body, Change, Condition, Content, Digest, DigestAlgorithm, EntryKey, Fields, GetBlob,
-    Locality, Location, MetadataBackend, OnUnmet, Outcome, PutBlob, Record, Staged, StoreId, Version,
+    Locality, Location, MetadataBackend, OnUnmet, PutBlob, Record, Staged, StoreId, Version,
 };
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{Encoding, Extra};
 use std::io::Read;
-
-/// The first bytes of the blob [`BlobId::STORE`]; the identity follows.
-const MARKER: [u8; 8] = *b"\x89CSTORE1";
+use std::time::Duration;
 
 /// Refuses pairs in which records would be lost while blobs stay, or seen by one machine only.
 pub(super) fn check_pair(
@@ -26,6 +25,10 @@ pub(super) fn check_pair(
         return Err(Error::new(ErrorKind::Config, message)
             .advice("use a shared index such as PostgreSQL, keep blobs local, or set allow_split_locality"));
     }
+    if bytes.locality == Locality::Process && index.locality != Locality::Process {
+        let message = format!("the index {metadata} outlives the blobs on {blobs}, which end with this process");
+        return Err(Error::new(ErrorKind::Config, message).advice("keep both in memory, or neither"));
+    }
     if options.durability == crate::Durability::Full {
         for (name, info) in [(metadata.to_string(), &index), (blobs.to_string(), &bytes)] {
             if !info.capabilities.full_durability {
@@ -39,27 +42,47 @@ pub(super) fn check_pair(
     Ok(())
 }
 
+/// How often two sides that do not fit are looked at again, and how long after: another process may be at work between
+/// them.
+const LOOKS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The identity that both sides name; new on an empty pair.
 pub(super) async fn agree(parts: &Parts) -> Result<StoreId> {
-    let (index, marker) = (indexed(parts).await?, marked(parts).await?);
-    match (index, marker) {
-        (Some(index), Some(marker)) if index == marker => Ok(index),
-        (Some(index), Some(marker)) => {
-            Err(foreign(parts, &format!("blobs belong to store {marker}, the index to {index}")))
-        }
-        (Some(index), None) if parts.metadata.stats().await?.blobs == 0 => mark(parts, index).await,
-        (Some(_), None) => Err(foreign(parts, "the index names blobs, but the blob root is not marked as theirs")),
-        (None, None) => mark(parts, record(parts, StoreId::mint(&*parts.rng)?).await?).await,
-        // An index that ends with its process starts empty every time and adopts the blobs it finds.
-        (None, Some(marker)) if parts.metadata.info().locality == Locality::Process => record(parts, marker).await,
-        (None, Some(marker)) => Err(foreign(parts, &format!("blobs belong to store {marker}, but the index is new"))),
+    let mut problem = String::new();
+    for _ in 0..LOOKS {
+        problem = match (indexed(parts).await?, marked(parts).await?) {
+            (Some(index), Mark::Of(marker)) if index == marker => return Ok(index),
+            (Some(index), Mark::Of(marker)) => format!("blobs belong to store {marker}, the index to {index}"),
+            (Some(index), mark) if mark == Mark::Partial || parts.metadata.stats().await?.blobs == 0 => {
+                put_marker(parts, index, mark).await?;
+                continue;
+            }
+            (Some(_), _) => "the index names blobs, but the blob root is not marked as theirs".to_owned(),
+            // An index that ends with its process starts empty every time and adopts the blobs it finds.
+            (None, Mark::Of(marker)) if parts.metadata.info().locality == Locality::Process => {
+                record(parts, marker).await?;
+                continue;
+            }
+            (None, Mark::Of(marker)) => format!("blobs belong to store {marker}, but the index is new"),
+            (None, Mark::None | Mark::Partial) => {
+                record(parts, StoreId::mint(&*parts.rng)?).await?;
+                continue;
+            }
+        };
+        pause(parts).await;
     }
+    Err(Error::new(ErrorKind::ForeignStore, format!("{problem} ({} and {})", parts.metadata, parts.blobs))
+        .operation("open")
+        .advice("put the index and the blobs of one store together, or choose an empty place"))
 }
 
-fn foreign(parts: &Parts, problem: &str) -> Error {
-    Error::new(ErrorKind::ForeignStore, format!("{problem} ({} and {})", parts.metadata, parts.blobs))
-        .operation("open")
-        .advice("put the index and the blobs of one store together, or choose an empty place")
+async fn pause(parts: &Parts) {
+    if parts.metadata.info().blocking && parts.blobs.info().blocking {
+        // Blocking backends are ready when polled; so is their opening.
+        return std::thread::sleep(PAUSE);
+    }
+    parts.runtime.sleep(PAUSE).await;
 }
 
 fn key() -> EntryKey {
@@ -69,36 +92,28 @@ fn key() -> EntryKey {
 async fn indexed(parts: &Parts) -> Result<Option<StoreId>> {
     let found = parts.metadata.get(&[key()], Fields::ALL).await?;
     let Some(record) = found.into_iter().next().flatten() else { return Ok(None) };
-    match &record.location {
-        Location::Inline(bytes) => identity(bytes).map(Some),
-        _ => Err(Error::new(ErrorKind::Corrupt, "the index holds no store identity")),
-    }
+    let bytes = match &record.location {
+        Location::Inline(bytes) => <[u8; 16]>::try_from(&**bytes).ok(),
+        _ => None,
+    };
+    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the index holds no store identity"))?;
+    Ok(Some(StoreId::from_bytes(bytes)))
 }
 
-async fn marked(parts: &Parts) -> Result<Option<StoreId>> {
-    let options = GetBlob::first((MARKER.len() + 16) as u64);
-    let Some(payload) = parts.blobs.get(&BlobId::STORE, options).await? else { return Ok(None) };
-    let mut bytes = Vec::with_capacity(MARKER.len() + 16);
+async fn marked(parts: &Parts) -> Result<Mark> {
+    let Some(payload) = parts.blobs.get(&BlobId::STORE, GetBlob::first(marker::LENGTH + 1)).await? else {
+        return Ok(Mark::None);
+    };
+    let mut bytes = Vec::new();
     match payload.body {
         Body::Bytes(body) => bytes.extend_from_slice(&body),
         Body::File { file, size } => drop(file.take(size).read_to_end(&mut bytes)?),
     }
-    match bytes.strip_prefix(&MARKER) {
-        Some(rest) => identity(rest).map(Some),
-        // A first open that was killed while it wrote the marker leaves a part of it; nothing was stored yet.
-        None if MARKER.starts_with(&bytes) => Ok(None),
-        None => Err(Error::new(ErrorKind::ForeignStore, format!("the marker of {} is of no known kind", parts.blobs))),
-    }
+    marker::read(&bytes).map_err(|error| error.backend(&parts.blobs))
 }
 
-fn identity(bytes: &[u8]) -> Result<StoreId> {
-    let bytes =
-        <[u8; 16]>::try_from(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, "a store identity has 16 bytes"))?;
-    Ok(StoreId::from_bytes(bytes))
-}
-
-/// Writes the identity into the index, unless another process was faster; returns what stands there.
-async fn record(parts: &Parts, store: StoreId) -> Result<StoreId> {
+/// Writes the identity into the index, unless another process was faster.
+async fn record(parts: &Parts, store: StoreId) -> Result<()> {
     let now = parts.clock.now();
     let bytes = Bytes::copy_from_slice(store.as_bytes());
     let record = Record {
@@ -126,26 +141,18 @@ async fn record(parts: &Parts, store: StoreId) -> Result<StoreId> {
         signature: None,
     };
     let change = Change::Put { record: Box::new(record), condition: Condition::Absent };
-    let outcomes = parts.metadata.commit(vec![change], OnUnmet::Abort).await?;
-    if outcomes.first().is_some_and(Outcome::is_applied) {
-        return Ok(store);
-    }
-    let missing = || Error::new(ErrorKind::Corrupt, "the store identity vanished while the store was opened");
-    indexed(parts).await?.ok_or_else(missing)
+    parts.metadata.commit(vec![change], OnUnmet::Abort).await.map(drop)
 }
 
-/// Writes the identity to the blob root, unless another process was faster with the same.
-async fn mark(parts: &Parts, store: StoreId) -> Result<StoreId> {
-    let mut bytes = MARKER.to_vec();
-    bytes.extend_from_slice(store.as_bytes());
+/// Writes the identity to the blob root, unless another process was faster. What is written follows from the index, so
+/// it does no harm to replace the part of a marker that a killed process left.
+async fn put_marker(parts: &Parts, store: StoreId, before: Mark) -> Result<()> {
+    if before == Mark::Partial {
+        parts.blobs.delete(&[BlobId::STORE]).await?;
+    }
     let options = PutBlob { durability: parts.options.durability, ..PutBlob::default() };
-    match parts.blobs.put(&BlobId::STORE, Staged::Bytes(bytes.into()), options).await {
-        Ok(_) => Ok(store),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => match marked(parts).await? {
-            Some(marker) if marker == store => Ok(store),
-            Some(marker) => Err(foreign(parts, &format!("blobs belong to store {marker}, the index to {store}"))),
-            None => Err(foreign(parts, "the marker of the blob root is incomplete")),
-        },
-        Err(error) => Err(error),
+    match parts.blobs.put(&BlobId::STORE, Staged::Bytes(marker::bytes(store).into()), options).await {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }

@@ -2,16 +2,19 @@
 
 use super::Engine;
 use crate::{
-    Change, Condition, Cursor, EntryKey, Filter, MetadataStats, OnUnmet, Outcome, Page, Patch, Query, Reclaim,
-    ReclaimOrder, Reclaimed, Version,
+    Change, Condition, EntryKey, Filter, MetadataStats, OnUnmet, Outcome, Page, Patch, Query, Reclaim, ReclaimOrder,
+    Reclaimed, Version,
 };
-use cacheness_core::face::Placement;
-use cacheness_core::runtime::block_on;
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// How many records one transaction of a clear removes.
 const BATCH: usize = 1000;
+
+/// How long a clear waits for another one that is at it, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(30);
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// Removes a record; says whether one met the condition.
@@ -41,9 +44,9 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::Closed`], [`ErrorKind::InvalidQuery`], and what the index returns.
-    pub async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
+    pub async fn page(&self, query: &Query) -> Result<Page> {
         self.check_open()?;
-        self.metadata.page(query, after).await
+        self.metadata.page(query, query.after.clone()).await
     }
 
     /// Removes every record that the filter means; returns how many. Others may be added meanwhile.
@@ -56,17 +59,20 @@ impl Engine {
         self.check_open()?;
         let plan =
             Reclaim::Entries { filter: filter.clone(), order: ReclaimOrder::Key, limit: BATCH, until_bytes: None };
+        let start = Instant::now();
         let mut removed = 0;
         loop {
             let Reclaimed { keys, condemned, more, busy } = self.metadata.reclaim(&plan).await?;
             removed += keys.len() as u64;
             self.delete_condemned(&condemned).await;
-            if busy {
-                let message = "another process is removing records";
+            self.forget_deleted().await?;
+            if busy && start.elapsed() > PATIENCE {
+                let message = "somebody else has been removing records all the time";
                 return Err(Error::new(ErrorKind::Unavailable, message).advice("try again when it is done"));
             }
-            if !more {
-                self.forget_deleted().await?;
+            if busy {
+                self.driver.runtime().sleep(BUSY_PAUSE).await;
+            } else if !more {
                 return Ok(removed);
             }
         }
@@ -112,14 +118,5 @@ impl Engine {
             self.metadata.commit(changes, OnUnmet::Skip).await?;
         }
         Ok(())
-    }
-}
-
-/// Best effort for a store that nobody closed: what stays, the sweep finds.
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if self.driver.placement() == Placement::Local && !self.closed.load(Ordering::Acquire) {
-            drop(block_on(self.forget_deleted()));
-        }
     }
 }

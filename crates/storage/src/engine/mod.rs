@@ -2,8 +2,10 @@
 //!
 //! `BlobStore` and the cache stand on it; a program uses those.
 
+mod hop;
 mod identity;
 mod manage;
+mod marker;
 mod options;
 mod payload;
 mod pipeline;
@@ -67,8 +69,9 @@ impl Engine {
     /// [`ErrorKind::Config`] for a pair that cannot work together or a runtime that does not fit,
     /// [`ErrorKind::ForeignStore`] when index and blobs belong to different stores, and what the backends return.
     pub async fn open(parts: Parts) -> Result<Self> {
-        let driver = Self::driver_for(&parts)?;
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
+        let parts = hop::if_mixed(parts);
+        let driver = Self::driver_for(&parts)?;
         let store = identity::agree(&parts).await?;
         let Parts { metadata, blobs, handlers, clock, rng, options, .. } = parts;
         let (closed, deleted) = (AtomicBool::new(false), Mutex::default());
@@ -81,8 +84,8 @@ impl Engine {
     ///
     /// As [`Driver::new`].
     pub fn driver_for(parts: &Parts) -> Result<Driver> {
-        let placement = Placement::of([parts.metadata.info().blocking, parts.blobs.info().blocking]);
-        Driver::new(parts.runtime.clone(), placement)
+        let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
+        Driver::new(parts.runtime.clone(), if blocking { Placement::Local } else { Placement::Remote })
     }
 
     /// The identity of the store.

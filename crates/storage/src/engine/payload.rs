@@ -19,6 +19,9 @@ pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) ->
     let mut format = Format::new(content.format.clone(), content.format_version);
     format.schema = content.schema;
     format.extra = content.extra.clone();
+    if is_plain(content.encoding) && content.raw_size != content.stored_size {
+        return Err(Error::new(ErrorKind::Corrupt, "the record's sizes contradict each other"));
+    }
     match stored.0 {
         Body::Bytes(bytes) => handler.decode(&mut in_memory(content, bytes)?, &format),
         Body::File { file, size } => {
@@ -40,7 +43,7 @@ pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) ->
 fn in_memory(content: &Content, bytes: Bytes) -> Result<SliceReader> {
     check_size(content, bytes.len() as u64)?;
     check_digest(content, Digest::of(content.digest.algorithm(), &bytes))?;
-    if is_plain(content.encoding) && content.raw_size == content.stored_size {
+    if is_plain(content.encoding) {
         return Ok(SliceReader::new(bytes));
     }
     Ok(SliceReader::new(decompress(content.encoding, &bytes, content.raw_size)?.into()))
@@ -161,7 +164,7 @@ impl PayloadReader for StreamReader<'_, '_> {
     }
 
     fn read_bytes(&mut self) -> io::Result<Bytes> {
-        // A plain file really has so many bytes; what a codec will give is believed only bit by bit.
+        // A plain payload has as many bytes as its file; what a codec will give is believed only bit by bit.
         let capacity = if is_plain(self.content.encoding) { self.remaining() } else { self.remaining().min(1 << 20) };
         let mut bytes = Vec::with_capacity(usize::try_from(capacity).unwrap_or(0));
         self.read_to_end(&mut bytes)?;

@@ -8,6 +8,9 @@ use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+/// Room for a trailer behind the stored bytes.
+const TRAILER: u64 = 512;
+
 /// A value whose stored bytes lie in a spool, where a trailer may still follow them.
 pub(super) struct Encoded {
     pub(super) spool: Spool,
@@ -25,7 +28,8 @@ pub(super) fn encode(
     let output = Output {
         hasher: Hasher::new(options.digest),
         size: 0,
-        spool: Spool::new(options.staging_memory, staging.as_deref()).with_capacity(hints.size.unwrap_or(0)),
+        spool: Spool::new(options.staging_memory, staging.as_deref())
+            .with_capacity(hints.size.map_or(0, |size| size + TRAILER)),
     };
     let mut pipeline = Pipeline {
         choice: options.compression.choose(hints),

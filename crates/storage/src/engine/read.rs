@@ -3,7 +3,7 @@
 use super::Engine;
 use super::payload::{self, Stored};
 use super::source::no_handler;
-use crate::{Body, EntryKey, Fields, GetBlob, Location, Record};
+use crate::{Body, Content, EntryKey, Fields, GetBlob, Location, Record};
 use cacheness_core::face::Placement;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{ErasedHandler, HandlerRef};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long a read follows a key that is overwritten again and again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Values of more stored bytes are decoded off the executor.
+/// Values of more bytes, stored or raw, are decoded off the executor.
 const DECODE_INLINE: u64 = 64 << 10;
 
 /// What looking a key up came to.
@@ -63,7 +63,7 @@ impl Engine {
         judge: impl Fn(&Record) -> Result<(), J>,
     ) -> Result<Lookup<J>> {
         let Some(mut record) = self.record(key, fields).await? else { return Ok(Lookup::Absent) };
-        let start = Instant::now();
+        let mut start = None;
         loop {
             if let Err(verdict) = judge(&record) {
                 return Ok(Lookup::Refused(verdict));
@@ -77,7 +77,7 @@ impl Engine {
                 let message = format!("the blob of version {} is missing from {}", record.version, self.blobs);
                 return Ok(Lookup::Lost(record, Error::new(ErrorKind::Corrupt, message).key(key)));
             }
-            if start.elapsed() > PATIENCE {
+            if start.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                 let message = "the value was overwritten faster than it could be read";
                 return Err(Error::new(ErrorKind::Timeout, message).key(key));
             }
@@ -108,7 +108,7 @@ impl Engine {
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<T> {
         let handler = self.reader_of::<T>(record, fallback)?;
-        let value = if self.driver.placement() == Placement::Remote && record.content.stored_size > DECODE_INLINE {
+        let value = if self.driver.placement() == Placement::Remote && is_large(&record.content) {
             let content = record.content.clone();
             self.driver.compute(move || payload::decode(&handler, &content, stored)).await
         } else {
@@ -127,9 +127,7 @@ impl Engine {
         }
         match fallback {
             Some(handler) if handler.type_tag() == tag => Ok(HandlerRef::Static(handler)),
-            None if self.handlers.iter().all(|info| info.type_name != type_name::<T>()) => {
-                Err(no_handler::<T>(&self.handlers))
-            }
+            None if !self.handlers.has(TypeId::of::<T>()) => Err(no_handler::<T>(&self.handlers)),
             _ => {
                 let message = format!("{tag:?} of {} is stored, not {}", record.content.type_name, type_name::<T>());
                 Err(Error::new(ErrorKind::TypeMismatch, message)
@@ -138,4 +136,8 @@ impl Engine {
             }
         }
     }
+}
+
+fn is_large(content: &Content) -> bool {
+    content.stored_size.max(content.raw_size) > DECODE_INLINE
 }

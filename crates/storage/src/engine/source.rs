@@ -5,6 +5,7 @@ use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{ErasedHandler, Format, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value};
 use std::any::{Any, type_name};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A value, the handler that stores it, and the format that the handler planned.
@@ -60,7 +61,7 @@ impl<'v> Source<'v> {
     ///
     /// As [`borrowed`](Self::borrowed).
     pub fn shared<T: Value>(handlers: &HandlerRegistry, value: Arc<T>) -> Result<Source<'static>> {
-        Source::new::<T>(handlers, T::fallback(), &*value.clone(), Held::Shared(value))
+        Source::new::<T>(handlers, T::fallback(), &*Arc::clone(&value), Held::Shared(value))
     }
 
     fn new<T: Any>(
@@ -75,16 +76,16 @@ impl<'v> Source<'v> {
         Ok(Self { held, handler, format, type_name: type_name::<T>() })
     }
 
-    /// Lets go of a borrow by encoding the value now, in memory up to `memory` bytes.
+    /// Lets go of a borrow by encoding the value now, in memory up to `memory` bytes and in a file under `staging` beyond.
     ///
     /// # Errors
     ///
     /// What encoding returns.
-    pub fn detach(self, memory: usize) -> Result<Source<'static>> {
+    pub fn detach(self, memory: usize, staging: Option<&Path>) -> Result<Source<'static>> {
         let Self { held, handler, format, type_name } = self;
         let held = match held {
             Held::Borrowed(value) => {
-                let mut spool = Spool::new(memory, None);
+                let mut spool = Spool::new(memory, staging).with_capacity(format.hints.size.unwrap_or(0));
                 handler.encode(value, &format, &mut spool)?;
                 Held::Encoded(Arc::new(spool.finish()?))
             }
@@ -151,10 +152,10 @@ impl Face for Async {
     type Source<'v> = Source<'static>;
 
     fn source<V: Put + ?Sized>(self, engine: &Engine, value: &V) -> Result<Source<'static>> {
-        Blocking.source(engine, value)?.detach(engine.options.staging_memory)
+        Blocking.source(engine, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
     }
 
     fn typed<T: Any + Send + Sync>(self, engine: &Engine, value: &T) -> Result<Source<'static>> {
-        Blocking.typed(engine, value)?.detach(engine.options.staging_memory)
+        Blocking.typed(engine, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
     }
 }

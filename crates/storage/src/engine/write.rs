@@ -4,8 +4,8 @@ use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
 use super::{Engine, EngineOptions};
 use crate::{
-    Annotations, BlobId, Change, Condition, EntryKey, Locality, Location, OnUnmet, Outcome, PutBlob, Record, Staged,
-    Trailer, Version,
+    Annotations, BlobId, Change, Condition, Content, EntryKey, Locality, Location, OnUnmet, Outcome, PutBlob, Record,
+    Staged, Trailer, Version,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::Spooled;
@@ -79,8 +79,7 @@ impl Engine {
     async fn commit_value(&self, encoded: Encoded, entry: &NewEntry) -> Result<Option<Written>> {
         let now = self.clock.now();
         let version = self.mint_version()?;
-        let content = encoded.content.clone();
-        let location = self.place(encoded, &entry.key, now).await?;
+        let (location, content) = self.place(encoded, entry, now).await?;
         let blob = if let Location::Blob(id) = location { Some(id) } else { None };
         let record = Record {
             key: entry.key.clone(),
@@ -95,47 +94,64 @@ impl Engine {
             signature: None,
         };
         let change = Change::Put { record: Box::new(record), condition: entry.condition.clone() };
-        let outcome = self.commit_one(change).await;
-        let definitely_failed = match &outcome {
-            Ok(outcome) => !outcome.is_applied(),
-            // Retryable means that nothing happened; after any other error the commit may stand.
-            Err(error) => error.is_retryable(),
-        };
-        if let Some(id) = blob.filter(|_| definitely_failed) {
-            // Best effort: what stays is unreferenced, and the sweep finds it.
-            drop(self.blobs.delete(&[id]).await);
+        match self.commit_one(change).await {
+            Ok(Outcome::Applied { .. }) => Ok(Some(Written::Committed(version))),
+            Ok(outcome) => {
+                if let Some(id) = blob {
+                    // Best effort: what stays is unreferenced, and the sweep finds it.
+                    drop(self.blobs.delete(&[id]).await);
+                }
+                Ok(if outcome == Outcome::Condemned { None } else { Some(Written::Unmet) })
+            }
+            Err(error) => {
+                if let Some(id) = blob {
+                    self.disown(id).await;
+                }
+                Err(error)
+            }
         }
-        match outcome? {
-            Outcome::Applied { .. } => Ok(Some(Written::Committed(version))),
-            Outcome::Unmet { .. } | Outcome::Aborted => Ok(Some(Written::Unmet)),
-            Outcome::Condemned => Ok(None),
+    }
+
+    /// Deletes a blob after an error of the commit that named it. The commit may have happened, or may still happen:
+    /// condemning the blob succeeds only if no record names it, and makes a late commit fail. Otherwise the blob stays.
+    async fn disown(&self, blob: BlobId) {
+        let condemned = self.metadata.commit(vec![Change::Condemn { blob }], OnUnmet::Skip).await;
+        if condemned.is_ok_and(|outcomes| outcomes.first().is_some_and(Outcome::is_applied)) {
+            self.delete_condemned(&[blob]).await;
         }
     }
 
     /// Puts the stored bytes where they belong: into the record, or into a blob of a new name.
-    async fn place(&self, encoded: Encoded, key: &EntryKey, now: Timestamp) -> Result<Location> {
+    async fn place(&self, encoded: Encoded, entry: &NewEntry, now: Timestamp) -> Result<(Location, Content)> {
         let Encoded { mut spool, content } = encoded;
         if content.stored_size <= self.options.inline_limit {
             return match spool.finish()? {
-                Spooled::Memory(bytes) => Ok(Location::Inline(bytes)),
+                Spooled::Memory(bytes) => Ok((Location::Inline(bytes), content)),
                 Spooled::File(file) => {
                     let mut bytes = Vec::new();
                     std::io::copy(&mut file.reader()?, &mut bytes)?;
-                    Ok(Location::Inline(bytes.into()))
+                    Ok((Location::Inline(bytes.into()), content))
                 }
             };
         }
         let blob = BlobId::mint(&*self.rng)?;
-        let digest = Some(content.digest);
-        let trailer = Trailer { blob, store: self.store, key: key.clone(), created_at: now, content };
+        let trailer = Trailer {
+            blob,
+            store: self.store,
+            key: entry.key.clone(),
+            created_at: now,
+            expires_at: entry.expires_at,
+            content,
+        };
         spool.write_all(&trailer.to_bytes())?;
         let staged = match spool.finish()? {
             Spooled::Memory(bytes) => Staged::Bytes(bytes),
             Spooled::File(file) => Staged::File(file),
         };
+        let digest = Some(trailer.content.digest);
         let options = PutBlob { durability: self.options.durability, digest, ..PutBlob::default() };
         self.blobs.put(&blob, staged, options).await?;
-        Ok(Location::Blob(blob))
+        Ok((Location::Blob(blob), trailer.content))
     }
 
     /// Commits one change, forgets what was deleted before, and deletes what this commit condemned.

@@ -221,7 +221,10 @@ impl std::ops::Not for Filter {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self::Not(Box::new(self))
+        match self {
+            Self::Not(filter) => *filter,
+            filter => Self::Not(Box::new(filter)),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Core, future, sync};
 use crate::engine::{Engine, EngineOptions, Parts};
 use crate::{BlobBackend, MetadataBackend};
-use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Op, Result, Rng, Runtime, SystemClock, SystemRng, ThreadPool};
 use cacheness_handlers::HandlerRegistry;
 use std::marker::PhantomData;
@@ -71,6 +70,13 @@ impl<S> BlobStoreBuilder<S> {
         self
     }
 
+    /// The chance.
+    #[must_use]
+    pub fn rng(mut self, rng: impl Rng) -> Self {
+        self.rng = Arc::new(rng);
+        self
+    }
+
     /// How values are stored.
     #[must_use]
     pub fn options(mut self, options: EngineOptions) -> Self {
@@ -86,10 +92,8 @@ impl<S> BlobStoreBuilder<S> {
         };
         let metadata = self.metadata.ok_or_else(|| missing("metadata"))?;
         let blobs = self.blobs.ok_or_else(|| missing("blob"))?;
-        let placement = Placement::of([metadata.info().blocking, blobs.info().blocking]);
-        let driver = Driver::new(self.runtime.clone(), placement)?;
         let Self { handlers, runtime, clock, rng, options, .. } = self;
-        Ok((driver, Parts { metadata, blobs, handlers, runtime, clock, rng, options }))
+        Ok((Driver::opening(runtime.clone()), Parts { metadata, blobs, handlers, runtime, clock, rng, options }))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{PutOptions, future, key, sync};
 use crate::engine::{Async, Blocking, Face, Found, Lookup, NewEntry, Source, Written};
 use crate::{Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query};
-use cacheness_core::faces;
+use cacheness_core::{Error, ErrorKind, faces};
 use cacheness_handlers::{Put, Value};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ fn entry(key: EntryKey, annotations: Annotations, condition: Condition) -> NewEn
     NewEntry { key, key_digest: None, expires_at: None, annotations, condition }
 }
 
-/// Some entries, and where to go on: pass `next` to the following call.
+/// Some entries, and where to go on: pass `next` to [`Query::after`].
 #[derive(Debug, Clone)]
 pub struct EntryPage {
     /// The entries, fewer than the limit perhaps: only a missing `next` says that there are no more.
@@ -67,8 +67,10 @@ faces! {
             Ok((core.engine.mint_version()?.to_string(), face.source(&core.engine, value)?))
         }
         run(core, (name, source)) {
-            core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await?;
-            Ok(name)
+            match core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await? {
+                Written::Committed(_) => Ok(name),
+                Written::Unmet => Err(Error::new(ErrorKind::Conflict, "a new key is in use already").key(name)),
+            }
         }
     }
 
@@ -167,9 +169,9 @@ faces! {
     /// # Errors
     ///
     /// [`InvalidQuery`](crate::ErrorKind::InvalidQuery), [`Closed`](crate::ErrorKind::Closed), and what the index returns.
-    pub fn list[](&self, query: &Query, after: Option<Cursor>) -> EntryPage {
-        prepare(_core, _face) { Ok((query.clone(), after)) }
-        run(core, (query, after)) { Ok(core.engine.page(&query, after).await?.into()) }
+    pub fn list[](&self, query: &Query) -> EntryPage {
+        prepare(_core, _face) { Ok(query.clone()) }
+        run(core, query) { Ok(core.engine.page(&query).await?.into()) }
     }
 
     /// Removes every value; returns how many.

@@ -79,7 +79,8 @@ pub(super) async fn filters_may_be_wide(subject: &MetadataSubject) -> Result<()>
 pub(super) async fn a_filter_nested_too_deep_is_refused(subject: &MetadataSubject) -> Result<()> {
     let store = subject.open().await?;
     put_all(&*store, [sample("key")]).await?;
-    let nested = |levels: usize| (1..levels).fold(Filter::eq(Field::Key, "key"), |inner, _| !inner);
+    let nested =
+        |levels: usize| (1..levels).fold(Filter::eq(Field::Key, "key"), |inner, _| Filter::Not(Box::new(inner)));
     let deepest = nested(MAX_FILTER_DEPTH);
     assert!(deepest.check().is_ok());
     let found = pages(&*store, &Query::new().filter(deepest.clone())).await?.len();

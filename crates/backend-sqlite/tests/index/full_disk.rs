@@ -1,0 +1,66 @@
+//! What a full disk does: the test runs itself again in a namespace of its own, on a tiny file system there.
+
+use crate::{assert_totals_are_recounted, commit, open, put};
+use cacheness_core::runtime::block_on;
+use cacheness_storage::{EntryKey, ErrorKind, Fields, MetadataBackend, Record};
+use cacheness_testkit::records::{inline, version};
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+const NAME: &str = "full_disk::a_full_disk_is_told_and_the_next_commit_finds_room_in_the_log";
+const TINY: &str = "CACHENESS_TEST_TINY_DISK";
+
+#[test]
+fn a_full_disk_is_told_and_the_next_commit_finds_room_in_the_log() {
+    if let Some(path) = env::var_os(TINY) {
+        return fill(&Path::new(&path).join("index.db"));
+    }
+    let home = tempfile::tempdir().unwrap();
+    let again = "mount -t tmpfs -o size=2m tmpfs \"$2\" && exec \"$0\" --exact \"$1\" --nocapture";
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", again])
+        .arg(env::current_exe().unwrap())
+        .arg(NAME)
+        .arg(home.path())
+        .env(TINY, home.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && told.contains("1 passed"),
+        "this test needs unshare of util-linux and user namespaces, to mount a tiny file system:\n{told}{complained}"
+    );
+}
+
+fn fill(path: &Path) {
+    let keys: Vec<_> = (0..40).map(|n| EntryKey::new(format!("{n}"))).collect();
+    let record = |n: u64| {
+        let key = &keys[n as usize % keys.len()];
+        Record { version: version(n), ..inline(key.as_str(), vec![n as u8; 8000]) }
+    };
+    let index = open(path).unwrap();
+    for n in 0..40 {
+        commit(&index, vec![put(record(n))]).unwrap();
+    }
+    block_on(index.close()).unwrap();
+
+    let index = open(path).unwrap();
+    let (mut refused, mut expected) = (0, (0..40).map(|n| Some(record(n))).collect::<Vec<_>>());
+    for n in 40..400 {
+        match commit(&index, vec![put(record(n))]) {
+            Ok(_) => expected[n as usize % 40] = Some(record(n)),
+            Err(error) => {
+                refused += 1;
+                assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::OutOfSpace, false), "{error}");
+                assert!(error.to_string().contains("free space on the device"), "{error}");
+                assert!(commit(&index, vec![put(record(n))]).unwrap()[0].is_applied());
+                expected[n as usize % 40] = Some(record(n));
+            }
+        }
+        assert_eq!(block_on(index.get(&keys, Fields::ALL)).unwrap(), expected);
+    }
+    assert!(refused > 0, "the disk was never full");
+    assert_totals_are_recounted(&index, path);
+}
