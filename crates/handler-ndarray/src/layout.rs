@@ -43,7 +43,7 @@ impl Layout {
     /// Reads the layout of an array of `dtype` with elements of `width` bytes, of `rank` axes unless any will do, that
     /// fills `size` bytes.
     pub(crate) fn parse(format: &Format, dtype: &str, width: usize, rank: Option<usize>, size: u64) -> Result<Self> {
-        format.expect(NAME, VERSION)?;
+        format.require(NAME, VERSION)?;
         let stored = field(format, "dtype")?.as_str().ok_or_else(|| damaged("dtype"))?;
         if stored != dtype {
             let message = format!("the stored array has elements of {stored}, not of {dtype}");

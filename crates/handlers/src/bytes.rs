@@ -36,7 +36,7 @@ impl Handler for BytesHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Vec<u8>> {
-        format.expect(FORMAT, VERSION)?;
+        format.require(FORMAT, VERSION)?;
         read_rest(input)
     }
 }
@@ -57,7 +57,7 @@ impl Handler for SharedBytesHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Bytes> {
-        format.expect(FORMAT, VERSION)?;
+        format.require(FORMAT, VERSION)?;
         Ok(input.read_bytes()?)
     }
 }

@@ -167,7 +167,7 @@ impl<T: Cacheable> Handler for BincodeHandler<T> {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<T> {
-        format.expect(FORMAT, VERSION)?;
+        format.require(FORMAT, VERSION)?;
         Self::check_schema(format)?;
         let mut reader = BufReader::new(input);
         let value = match reader.get_ref().remaining() {

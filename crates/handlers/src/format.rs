@@ -59,7 +59,7 @@ impl Format {
     /// # Errors
     ///
     /// [`ErrorKind::FormatTooNew`] for any other.
-    pub fn expect(&self, name: &str, version: u16) -> Result<()> {
+    pub fn require(&self, name: &str, version: u16) -> Result<()> {
         if self.name == name && self.version == version {
             return Ok(());
         }

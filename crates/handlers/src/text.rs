@@ -28,7 +28,7 @@ impl Handler for TextHandler {
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<String> {
-        format.expect(FORMAT, VERSION)?;
+        format.require(FORMAT, VERSION)?;
         String::from_utf8(read_rest(input)?)
             .map_err(|error| Error::new(ErrorKind::Corrupt, "the text is not UTF-8").source(error.utf8_error()))
     }

@@ -91,7 +91,7 @@ impl<T: Serialize + DeserializeOwned + Any + Send + Sync> Handler for ObjectHand
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<T> {
-        format.expect(FORMAT, VERSION)?;
+        format.require(FORMAT, VERSION)?;
         let decoded = match input.as_slice() {
             Some(bytes) => de::from_bytes(bytes),
             None => de::from_bytes(&input.read_bytes()?),
