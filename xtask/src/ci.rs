@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{BROKEN, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{package, process, test, tidy};
+use crate::{package, process, quickstart, test, tidy};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
 
 Runs all stages in order and prints how long each took: fmt, clippy (all features; the facade with its default features
-and with none), test, docs, tidy, deny, package. A failed stage does not stop the next one, but code that does not
+and with none), test, quickstart, docs, tidy, deny, package. A failed stage does not stop the next one, but code that does not
 compile does. `.ci/run` calls this after installing what it needs.";
 
 /// Feature sets that are promised to build without a warning, each in one call of clippy.
@@ -30,6 +30,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "fmt", run: |workspace, _| cargo(workspace, &["fmt", "--all", "--check"]) },
     Stage { name: "clippy", run: |workspace, _| clippy(workspace) },
     Stage { name: "test", run: run_tests },
+    Stage { name: "quickstart", run: |workspace, _| quickstart::check(workspace) },
     Stage { name: "docs", run: |workspace, _| docs(workspace) },
     Stage { name: "tidy", run: |workspace, _| tidy::command(workspace, &[]) },
     Stage { name: "deny", run: |workspace, _| deny(workspace) },
@@ -81,7 +82,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
 }
 
 fn line(stage: &str, outcome: &str, time: Duration) -> String {
-    format!("{stage:<10}{outcome:<10}{:>7.1} s", time.as_secs_f64())
+    format!("{stage:<12}{outcome:<10}{:>7.1} s", time.as_secs_f64())
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {

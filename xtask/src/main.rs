@@ -8,6 +8,7 @@ mod features;
 mod libtest;
 mod package;
 mod process;
+mod quickstart;
 mod source;
 mod test;
 mod tidy;
