@@ -4,7 +4,7 @@
 ///
 /// Each method has two halves. *prepare* runs at the call, on the caller's thread, and may use what the caller
 /// borrowed; what it returns goes to *run*, an async block. The blocking handle runs it in place; the async handle
-/// wraps it in an [`Op`], so there everything that *run* gets must be `Send + 'static`. Both handles need
+/// wraps it in an [`Op`](crate::Op), so there everything that *run* gets must be `Send + 'static`. Both handles need
 /// `fn core(&self) -> &Arc<Core>`, and the core needs `fn driver(&self) -> &Driver`. The third name in `prepare`
 /// is bound to the face given in the header, for what the two prepare differently. Errors name the method as their operation.
 ///
