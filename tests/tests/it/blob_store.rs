@@ -110,6 +110,46 @@ fn a_listing_takes_its_prefix_literally() {
 }
 
 #[test]
+fn what_was_never_put_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.get::<String>("absent").unwrap(), None);
+    assert_eq!(store.metadata("absent").unwrap(), None);
+    assert!(!store.exists("absent").unwrap());
+}
+
+#[test]
+fn a_listing_goes_on_page_by_page_until_every_key_was_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let keys: Vec<_> = (0..25).map(|number| format!("key {number:02}")).collect();
+    keys.iter().for_each(|key| store.put(key, key).unwrap());
+    let (mut seen, mut query) = (Vec::new(), Query::new().limit(4));
+    loop {
+        let page = store.list(&query).unwrap();
+        seen.extend(page.entries.iter().map(|entry| entry.key().to_owned()));
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, keys);
+}
+
+#[test]
+fn clear_spares_what_is_not_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.put("small", &1).unwrap();
+    store.put("large", &noise(50_000)).unwrap();
+    let foreign = dir.path().join("blobs/00/mine.txt");
+    std::fs::write(&foreign, "mine").unwrap();
+    assert_eq!(store.clear().unwrap(), 2);
+    assert_eq!(store.stats().unwrap().entries, 0);
+    assert_eq!(std::fs::read_to_string(foreign).unwrap(), "mine");
+}
+
+#[test]
 fn deleting_says_whether_something_was_there() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

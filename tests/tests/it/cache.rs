@@ -1,9 +1,10 @@
 //! Putting, getting and everything around them, on SQLite and files.
 
 use crate::support::{Place, Results, noise};
+use cacheness::core::Timestamp;
 use cacheness::handlers::bincode::{self, de::Decoder, enc::Encoder, error::DecodeError, error::EncodeError};
 use cacheness::handlers::{BincodeHandler, Cacheable, ErasedHandler, Value, schema_hash};
-use cacheness::{Bundle, Bundled, Field};
+use cacheness::{Bundle, Bundled, Field, Key};
 use cacheness::{Filter, MissReason, PutOptions, Query, Registry, key, storage::Bytes, sync::Cache};
 use cacheness_testkit::SeededRng;
 use ndarray::{Array2, ArrayD, ShapeBuilder};
@@ -131,7 +132,8 @@ fn metadata_never_enters_the_key() {
     let place = Place::new();
     let cache = place.open();
     let plain = cache.put(1, "value").unwrap();
-    let described = cache.put_with(1, "value", PutOptions::new().description("one").tags(["x"])).unwrap();
+    let options = PutOptions::new().description("one").tags(["x"]).metadata(json!({"a": 1}));
+    let described = cache.put_with(1, "value", options).unwrap();
     assert_eq!(plain, described);
     assert_eq!(cache.stats().unwrap().entries, 1);
 }
@@ -166,9 +168,42 @@ fn the_default_ttl_applies_unless_the_put_says_otherwise() {
     let cache = builder().default_ttl(Duration::from_secs(10)).open().unwrap();
     cache.put("default", &1).unwrap();
     cache.put_with("longer", &2, PutOptions::new().ttl(Duration::from_secs(20))).unwrap();
+    let reads = |key: &str| {
+        let entries = cache.entries(&Query::new()).unwrap().entries;
+        let expected = Key::of(key).unwrap().to_string();
+        [
+            cache.get::<i32>(key).unwrap().is_some(),
+            cache.get_with_metadata::<i32>(key).unwrap().is_some(),
+            cache.exists(key).unwrap(),
+            cache.metadata(key).unwrap().is_some(),
+            entries.iter().any(|entry| entry.key() == expected),
+        ]
+    };
+    assert_eq!((reads("default"), reads("longer")), ([true; 5], [true; 5]));
     place.clock.advance(Duration::from_secs(10));
-    assert_eq!(cache.get::<i32>("default").unwrap(), None);
-    assert_eq!(cache.get::<i32>("longer").unwrap(), Some(2));
+    assert_eq!((reads("default"), reads("longer")), ([false; 5], [true; 5]));
+    place.clock.advance(Duration::from_secs(10));
+    assert_eq!(reads("longer"), [false; 5]);
+}
+
+#[test]
+fn without_a_ttl_a_value_never_expires() {
+    let place = Place::new();
+    let cache = place.open();
+    cache.put(1, "for ever").unwrap();
+    place.clock.set(Timestamp::from_micros(i64::MAX));
+    assert_eq!(cache.get::<String>(1).unwrap().as_deref(), Some("for ever"));
+    assert_eq!(cache.metadata(1).unwrap().unwrap().expires_at(), None);
+}
+
+#[test]
+fn a_shown_key_finds_and_removes_its_entry() {
+    let place = Place::new();
+    let cache = place.open();
+    let shown = cache.put(("user", 42), "Ada").unwrap().to_string();
+    assert_eq!(cache.get::<String>(Key::parse(&shown).unwrap()).unwrap().as_deref(), Some("Ada"));
+    assert!(cache.invalidate(Key::parse(&shown).unwrap()).unwrap());
+    assert!(!cache.exists(("user", 42)).unwrap());
 }
 
 #[test]
@@ -227,6 +262,7 @@ fn stats_count_hits_and_misses_by_their_reason() {
     assert_eq!(stats.misses_because(MissReason::Absent), 1);
     assert_eq!(stats.misses_because(MissReason::OtherType), 1);
     assert_eq!(stats.bytes, cache.metadata(1).unwrap().unwrap().stored_size());
+    assert_eq!(stats.average_size(), stats.bytes);
     assert!((stats.hit_rate() - 1.0 / 3.0).abs() < 1e-9);
     let report = stats.to_string();
     assert!(report.contains("1 hits, 2 misses (1 absent, 1 other type)"), "{report}");

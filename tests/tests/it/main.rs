@@ -12,6 +12,7 @@ mod keys;
 mod moving;
 mod processes;
 mod protocol;
+mod registry;
 mod remote;
 mod shapes;
 mod support;

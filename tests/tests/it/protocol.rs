@@ -11,7 +11,7 @@ use cacheness::storage::{
     MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record, Staged, StoreId,
     async_trait,
 };
-use cacheness::{Compression, Error, ErrorKind, Result, sync::Cache};
+use cacheness::{Compression, Error, ErrorKind, MissReason, Result, sync::Cache};
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -203,6 +203,22 @@ fn a_record_whose_sizes_contradict_each_other_is_corrupt_and_allocates_nothing()
     let change = Change::Put { record: Box::new(record), condition: Condition::Always };
     block_on(engine.metadata().commit(vec![change], OnUnmet::Abort)).unwrap();
     assert_eq!(cache.get::<Vec<u8>>("key").unwrap(), None);
+}
+
+#[test]
+fn parameters_that_share_the_shown_key_are_not_each_other() {
+    let place = Place::new();
+    let cache = place.open();
+    let engine = engine(&place);
+    let key = cache.put("mine", "value").unwrap();
+    let mut record = block_on(engine.record(&EntryKey::new(key.to_string()), Fields::ALL)).unwrap().unwrap();
+    // The 128 bits that are shown are equal, the other 128 are not.
+    record.content.key_digest.as_mut().unwrap()[31] ^= 1;
+    let change = Change::Put { record: Box::new(record), condition: Condition::Always };
+    block_on(engine.metadata().commit(vec![change], OnUnmet::Abort)).unwrap();
+    assert_eq!(cache.get::<String>("mine").unwrap(), None);
+    assert!(!cache.exists("mine").unwrap());
+    assert_eq!(cache.stats().unwrap().misses_because(MissReason::OtherType), 1);
 }
 
 #[test]
