@@ -47,7 +47,7 @@ pub(crate) fn writer(path: &Path, durability: Durability, config: &SqliteConfig)
     if identity == Identity::Empty {
         connection.pragma_update(None, "page_size", 4096).map_err(failure)?;
     }
-    use_write_ahead_log(&connection, config.busy_timeout())?;
+    use_write_ahead_log(&connection, config.busy_timeout(), || thread::sleep(Duration::from_millis(2)))?;
     if identity == Identity::Empty {
         schema::create(&mut connection)?;
     }
@@ -101,8 +101,8 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Switches to the write-ahead log. While another process does the same SQLite refuses without waiting.
-fn use_write_ahead_log(connection: &Connection, timeout: Duration) -> Result<()> {
+/// Switches to the write-ahead log. While another process does the same SQLite refuses without waiting, so this waits.
+fn use_write_ahead_log(connection: &Connection, timeout: Duration, mut pause: impl FnMut()) -> Result<()> {
     let start = Instant::now();
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
@@ -111,7 +111,7 @@ fn use_write_ahead_log(connection: &Connection, timeout: Duration) -> Result<()>
                 let message = format!("the file system allows no write-ahead log, only the journal mode {mode}");
                 return Err(Error::new(ErrorKind::Config, message).advice("put the index on a local disk"));
             }
-            Err(error) if is_busy(&error) && start.elapsed() < timeout => thread::sleep(Duration::from_millis(2)),
+            Err(error) if is_busy(&error) && start.elapsed() < timeout => pause(),
             Err(error) => return Err(failure(error)),
         }
     }
@@ -131,6 +131,20 @@ mod tests {
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
             assert_eq!(synchronous, expected);
         }
+    }
+
+    #[test]
+    fn an_opening_waits_for_another_that_switches_to_the_log() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let open = || Connection::open(&path).unwrap();
+        open().execute_batch("CREATE TABLE t (x)").unwrap();
+        let (one, mut other) = (open(), open());
+        let mut lock = Some(other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap());
+        let error = use_write_ahead_log(&one, Duration::ZERO, || ()).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true), "{error}");
+        use_write_ahead_log(&one, Duration::from_secs(3600), || drop(lock.take())).unwrap();
+        assert!(lock.is_none());
     }
 
     #[test]

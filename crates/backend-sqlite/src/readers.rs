@@ -70,3 +70,36 @@ impl Drop for Lease<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cacheness_storage::ErrorKind;
+    use std::thread;
+
+    #[test]
+    fn closing_ends_the_wait_for_a_connection() {
+        let readers = &Readers::new(vec![Connection::open_in_memory().unwrap()]);
+        let wait_until = |done: fn(&Idle) -> bool| {
+            while !done(&readers.lock()) {
+                thread::yield_now();
+            }
+        };
+        let (used, waited) = thread::scope(|scope| {
+            let user = scope.spawn(move || {
+                readers.with(|connection| {
+                    wait_until(|idle| idle.closed);
+                    Ok(connection.is_autocommit())
+                })
+            });
+            wait_until(|idle| idle.connections.is_empty());
+            let waiter = scope.spawn(|| readers.with(|_| Ok(())));
+            wait_until(|idle| idle.waiting == 1);
+            readers.close();
+            (user.join().unwrap(), waiter.join().unwrap())
+        });
+        assert!(used.unwrap());
+        assert_eq!(waited.unwrap_err().kind(), ErrorKind::Closed);
+        assert!(readers.lock().connections.is_empty());
+    }
+}

@@ -121,8 +121,10 @@ pub(crate) fn condemned(connection: &Connection, before: Timestamp, limit: usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::group::Batch;
     use crate::{SqliteConfig, open};
-    use cacheness_storage::Field;
+    use cacheness_storage::{Change, Condition, Field, OnUnmet, Record};
+    use cacheness_testkit::records::{NOW, inline, version};
 
     fn plan(order: ReclaimOrder, filter: &Filter) -> Vec<String> {
         let connection = open::memory(&SqliteConfig::default()).unwrap();
@@ -153,5 +155,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_changed_since_it_was_found_stays() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let mut changes = Changes::new(&connection, NOW);
+        let mut put = |key: &str, n| {
+            let record = Box::new(Record { version: version(n), ..inline(key, vec![0; 10]) });
+            let changes_of_one = vec![Change::Put { record, condition: Condition::Always }];
+            changes.apply_all(&Batch { changes: changes_of_one, on_unmet: OnUnmet::Skip }).unwrap();
+        };
+        for (key, n) in [("changed", 1), ("same", 2)] {
+            put(key, n);
+        }
+        let found = Candidates::find(&connection, &Filter::All, ReclaimOrder::Key, 10, NOW).unwrap();
+        put("changed", 3);
+        put("new", 4);
+        let reclaimed = found.remove(&mut changes, None).unwrap();
+        assert_eq!(reclaimed.keys, ["same".into()]);
+        assert_eq!((changes.totals.entries, changes.totals.bytes), (2, 20));
     }
 }

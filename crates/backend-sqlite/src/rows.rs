@@ -7,10 +7,6 @@ use cacheness_storage::{
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, ToSql, params};
-use serde_json::Value as Json;
-
-/// How deep a user's metadata may be nested, itself included: what the JSON parser reads back.
-const MAX_METADATA_DEPTH: usize = 127;
 
 /// A `SELECT` of the columns that [`record`] reads, with others before them and a tail behind.
 macro_rules! select {
@@ -110,10 +106,7 @@ pub(crate) fn write(statement: &mut Statement<'_>, target: &dyn ToSql, record: &
 /// The columns `metadata` and `tags`, empty ones as `NULL`.
 pub(crate) fn annotations_as_json(annotations: &Annotations) -> Result<(Option<String>, Option<String>)> {
     let Annotations { metadata, tags, .. } = annotations;
-    if metadata.values().any(|value| is_deeper_than(value, MAX_METADATA_DEPTH - 1)) {
-        let message = format!("metadata is nested deeper than {MAX_METADATA_DEPTH} levels");
-        return Err(Error::new(ErrorKind::Serialization, message));
-    }
+    annotations.check()?;
     let text = |text: serde_json::Result<String>| {
         text.map_err(|source| Error::new(ErrorKind::Serialization, "metadata cannot be written as JSON").source(source))
     };
@@ -180,13 +173,5 @@ fn text(value: ValueRef<'_>) -> Result<Option<&str>> {
             std::str::from_utf8(bytes).map(Some).map_err(|_| corrupt("a text in the index is not UTF-8"))
         }
         _ => Err(corrupt("a column of text holds something else")),
-    }
-}
-
-fn is_deeper_than(value: &Json, limit: usize) -> bool {
-    match value {
-        Json::Array(values) => limit == 0 || values.iter().any(|value| is_deeper_than(value, limit - 1)),
-        Json::Object(values) => limit == 0 || values.values().any(|value| is_deeper_than(value, limit - 1)),
-        _ => false,
     }
 }

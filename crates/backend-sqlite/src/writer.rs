@@ -292,6 +292,23 @@ mod tests {
     }
 
     #[test]
+    fn an_impatient_transaction_does_not_wait_as_long_as_commits() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let config = SqliteConfig::default().busy_timeout_ms(3_600_000);
+        let connection = open::writer(&path, Durability::Process, &config).unwrap();
+        let writer = Writer::new(connection, Arc::new(cacheness_core::SystemClock), config.busy_timeout());
+        let other = open::writer(&path, Durability::Process, &config).unwrap();
+        let lock = Transaction::begin(&other).unwrap();
+        assert_eq!(writer.try_transaction(Duration::ZERO, |_| Ok(())).unwrap(), None);
+        drop(lock);
+        assert_eq!(writer.try_transaction(Duration::ZERO, |_| Ok(())).unwrap(), Some(()));
+        let patience =
+            |it: &Connection| it.pragma_query_value(None, "busy_timeout", |row| row.get::<_, i64>(0)).map_err(failure);
+        assert_eq!(writer.with(patience).unwrap(), 3_600_000);
+    }
+
+    #[test]
     fn a_commit_that_fails_at_its_end_is_rolled_back_and_may_not_be_tried_again() {
         let writer = in_memory();
         let sql = |sql: &str| writer.with(|connection| connection.execute_batch(sql).map_err(failure)).unwrap();

@@ -10,6 +10,7 @@ mod entry;
 mod filter;
 mod id;
 mod info;
+mod json;
 mod key;
 pub mod memory;
 mod query;

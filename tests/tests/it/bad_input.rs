@@ -83,6 +83,19 @@ fn metadata_that_is_no_object_is_an_error() {
 }
 
 #[test]
+fn metadata_nested_too_deep_is_an_error_and_at_the_limit_comes_back() {
+    let place = Place::new();
+    let cache = place.open();
+    let nested =
+        |levels| (1..levels).fold(serde_json::json!({"deepest": 1}), |inner, _| serde_json::json!({"in": inner}));
+    let error = cache.put_with(1, "value", PutOptions::new().metadata(nested(128))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Serialization);
+    cache.put_with(1, "value", PutOptions::new().metadata(nested(127))).unwrap();
+    let found = cache.metadata(1).unwrap().unwrap();
+    assert_eq!(serde_json::Value::from(found.metadata().clone()), nested(127));
+}
+
+#[test]
 fn a_value_beyond_the_limit_is_refused_and_the_old_one_stays() {
     let place = Place::new();
     let cache = Cache::builder().dir(place.path()).max_value_size(1000).open().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{commit, open, place, put};
 use cacheness_core::runtime::block_on;
-use cacheness_storage::{EntryKey, Field, Fields, Filter, MetadataBackend, Query};
+use cacheness_storage::{Annotations, EntryKey, Field, Fields, Filter, MetadataBackend, Query, Record};
 use cacheness_testkit::records::sample;
 
 const KEYS: [&str; 16] = [
@@ -54,6 +54,26 @@ fn a_prefix_ends_where_its_last_character_ends() {
         assert_eq!(all(&index, &Query::new().prefix(prefix)), meant, "{prefix:?}");
         let by_filter = Query::new().filter(Filter::prefix(Field::Key, prefix));
         assert_eq!(all(&index, &by_filter), meant, "{prefix:?}");
+    }
+}
+
+#[test]
+fn a_record_that_a_scan_ends_at_is_not_lost() {
+    let (_directory, path) = place();
+    let index = open(&path).unwrap();
+    let key = |n: u64| format!("{n:04}");
+    commit(&index, (0..1020).map(|n| put(sample(&key(n)))).collect()).unwrap();
+    // With two records a page, a page looks at 1008 records.
+    for n in 1000..1015 {
+        for field in [Field::Key, Field::Description] {
+            let record = Record {
+                annotations: Annotations { description: Some(key(n)), ..Annotations::default() },
+                ..sample(&key(n))
+            };
+            commit(&index, vec![put(record)]).unwrap();
+            let query = Query::new().filter(Filter::eq(field, key(n)));
+            assert_eq!(all(&index, &query), [EntryKey::new(key(n))]);
+        }
     }
 }
 

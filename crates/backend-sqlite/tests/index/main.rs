@@ -9,6 +9,7 @@ mod full_disk;
 mod keys;
 mod opening;
 mod processes;
+mod reclaiming;
 
 use cacheness_backend_sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness_core::runtime::block_on;

@@ -144,10 +144,10 @@ fn a_path_that_looks_like_a_uri_is_a_path() {
 
 #[test]
 fn threads_that_open_a_new_index_at_once_all_succeed() {
-    for _ in 0..10 {
+    for _ in 0..60 {
         let (_directory, path) = place();
         thread::scope(|scope| {
-            let openings: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&path))).collect();
+            let openings: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path))).collect();
             for opening in openings {
                 let index = opening.join().unwrap().unwrap();
                 assert_eq!(block_on(index.stats()).unwrap().entries, 0);

@@ -65,6 +65,7 @@ pub(super) fn encode(
         digest: output.digest(),
         key_digest,
     };
+    content.check()?;
     Ok(Encoded { spool: output.spool, content })
 }
 

@@ -143,11 +143,15 @@ impl Engine {
             expires_at: entry.expires_at,
             content,
         };
-        spool.write_all(&trailer.to_bytes())?;
-        let staged = match spool.finish()? {
-            Spooled::Memory(bytes) => Staged::Bytes(bytes),
-            Spooled::File(file) => Staged::File(file),
+        let end = trailer.to_bytes();
+        let stage = move || {
+            spool.write_all(&end)?;
+            Ok(match spool.finish()? {
+                Spooled::Memory(bytes) => Staged::Bytes(bytes),
+                Spooled::File(file) => Staged::File(file),
+            })
         };
+        let staged = self.driver.compute(stage).await?;
         let digest = Some(trailer.content.digest);
         let options = PutBlob { durability: self.options.durability, digest, ..PutBlob::default() };
         self.blobs.put(&blob, staged, options).await?;

@@ -5,17 +5,6 @@ use cacheness_core::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-/// How deep metadata may be nested; indexes keep it as JSON text, whose readers stop at 128.
-const MAX_DEPTH: usize = 100;
-
-fn is_deeper_than(value: &Json, limit: usize) -> bool {
-    match value {
-        Json::Array(values) => limit == 0 || values.iter().any(|value| is_deeper_than(value, limit - 1)),
-        Json::Object(values) => limit == 0 || values.values().any(|value| is_deeper_than(value, limit - 1)),
-        _ => false,
-    }
-}
-
 /// What a put says beyond key and value.
 ///
 /// ```
@@ -72,10 +61,8 @@ impl PutOptions {
     /// [`ErrorKind::Config`] or [`ErrorKind::Serialization`] for metadata that is no JSON object or too deep.
     pub fn into_annotations(self) -> Result<Annotations> {
         let metadata = self.metadata.transpose()?.unwrap_or_default();
-        if metadata.values().any(|value| is_deeper_than(value, MAX_DEPTH)) {
-            let message = format!("metadata is nested deeper than {MAX_DEPTH} levels");
-            return Err(Error::new(ErrorKind::Config, message).advice("store it as a value of its own"));
-        }
-        Ok(Annotations { metadata, tags: self.tags, description: self.description })
+        let annotations = Annotations { metadata, tags: self.tags, description: self.description };
+        annotations.check()?;
+        Ok(annotations)
     }
 }
