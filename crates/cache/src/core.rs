@@ -135,7 +135,7 @@ impl Core {
             ErrorKind::TypeMismatch => MissReason::OtherType,
             ErrorKind::SchemaMismatch => MissReason::OtherSchema,
             ErrorKind::FormatTooNew => MissReason::TooNew,
-            ErrorKind::Corrupt | ErrorKind::Compression => MissReason::Corrupt,
+            ErrorKind::Corrupt => MissReason::Corrupt,
             _ => return Err(error),
         };
         if self.on_invalid == OnInvalid::Error {
