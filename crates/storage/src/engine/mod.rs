@@ -1,6 +1,6 @@
 //! The engine: the write protocol and the read protocol over any pair of backends. It has no TTL and no face.
 //!
-//! `BlobStore` and the cache stand on it; a program uses those.
+//! `BlobStore` and the cache stand on it; a program uses those. What is public here may change with every version.
 
 mod hop;
 mod identity;
