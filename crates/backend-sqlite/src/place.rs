@@ -21,6 +21,7 @@ const SMALLEST_PAGE: u64 = 512;
 /// [`ErrorKind::Config`] for a place that cannot hold an index, [`ErrorKind::ForeignStore`] for a file that is too small
 /// to be one, and what the system says.
 pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
+    let _only_one = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
     match fs::metadata(path) {
         // SQLite takes a file that cannot hold a page for an empty one.
         Ok(metadata) if metadata.is_file() && (1..SMALLEST_PAGE).contains(&metadata.len()) => {
@@ -66,7 +67,6 @@ fn create_directories(directory: &Path) -> io::Result<()> {
 }
 
 fn create_file(path: &Path) -> io::Result<()> {
-    let _only_one = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -2,12 +2,13 @@
 
 use crate::{Format, Handler, PayloadReader};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::error::{DecodeError, EncodeError};
+use bincode::de::read::Reader;
+use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::any::Any;
 use std::fmt;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, Write};
 use std::marker::PhantomData;
 
 /// A type that is stored in bincode, which writes neither field names nor types: whenever the fields, their order or
@@ -156,25 +157,22 @@ impl<T: Cacheable> Handler for BincodeHandler<T> {
         Ok(format.extra("name", T::NAME).extra("version", T::VERSION))
     }
 
+    /// Decodes what it encoded before it hands it on: what the bounds of a get would refuse is refused here.
     fn encode(&self, value: &T, _: &Format, out: &mut dyn Write) -> Result<()> {
-        let mut out = BufWriter::new(out);
-        bincode::encode_into_std_write(value, &mut out, bincode::config::standard()).map_err(|error| match error {
-            EncodeError::Io { inner, .. } => inner.into(),
-            error => Error::new(ErrorKind::Serialization, format!("{} could not be encoded", T::NAME)).source(error),
-        })?;
-        out.into_inner().map_err(|error| error.into_error())?;
-        Ok(())
+        let unstorable = |problem| Error::new(ErrorKind::Serialization, format!("{} {problem}", T::NAME));
+        let bytes = bincode::encode_to_vec(value, bincode::config::standard())
+            .map_err(|error| unstorable("could not be encoded").source(error))?;
+        decode_bounded::<T>(&mut BufReader::new(bytes.as_slice()), bytes.len() as u64)
+            .map_err(|error| unstorable("would not come back").source(error))?;
+        Ok(out.write_all(&bytes)?)
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<T> {
         format.require(FORMAT, VERSION)?;
         Self::check_schema(format)?;
         let mut reader = BufReader::new(input);
-        let value = match reader.get_ref().remaining() {
-            0..=0x1_0000 => bincode::decode_from_reader(&mut reader, limit::<SMALL>()),
-            0x1_0001..=0x1000_0000 => bincode::decode_from_reader(&mut reader, limit::<MEDIUM>()),
-            _ => bincode::decode_from_reader(&mut reader, limit::<LARGE>()),
-        };
+        let size = reader.get_ref().remaining();
+        let value = decode_bounded(&mut reader, size);
         let value = value.map_err(|error| match error {
             DecodeError::Io { inner, .. } if inner.kind() != io::ErrorKind::UnexpectedEof => inner.into(),
             error => Error::new(ErrorKind::Corrupt, format!("the bytes are no {}", T::NAME)).source(error),
@@ -186,12 +184,24 @@ impl<T: Cacheable> Handler for BincodeHandler<T> {
     }
 }
 
-/// The limits on the memory that stored lengths may claim before their elements arrive. An element may take 1,024
-/// times the memory that it takes bytes in payloads up to 64 KiB, 16 times in large ones: a vector of small integers
-/// takes 8 times.
-const SMALL: usize = 64 << 20;
-const MEDIUM: usize = if usize::BITS < 64 { 1 << 30 } else { (4_u64 << 30) as usize };
-const LARGE: usize = if usize::BITS < 64 { 1 << 30 } else { (64_u64 << 30) as usize };
+/// Decodes a payload of `size` bytes. Lengths in it may claim memory before their elements arrive: at most 64 MiB in
+/// payloads up to 1 MiB, and 64 to 256 times the payload in larger ones; hash maps take up to three times as much. A
+/// vector of small integers takes 8 times its payload.
+fn decode_bounded<T: Cacheable>(reader: &mut impl Reader, size: u64) -> std::result::Result<T, DecodeError> {
+    match size.div_ceil(1 << 20) {
+        0..=1 => bincode::decode_from_reader(reader, limit::<{ mib(64) }>()),
+        2..=4 => bincode::decode_from_reader(reader, limit::<{ mib(256) }>()),
+        5..=16 => bincode::decode_from_reader(reader, limit::<{ mib(1 << 10) }>()),
+        17..=64 => bincode::decode_from_reader(reader, limit::<{ mib(4 << 10) }>()),
+        65..=256 => bincode::decode_from_reader(reader, limit::<{ mib(16 << 10) }>()),
+        _ => bincode::decode_from_reader(reader, limit::<{ mib(256 << 10) }>()),
+    }
+}
+
+/// So many MiB, or 1 GiB where addresses are too small for more.
+const fn mib(count: u64) -> usize {
+    if usize::BITS < 64 && count > 1 << 10 { 1 << 30 } else { (count << 20) as usize }
+}
 
 const fn limit<const BYTES: usize>() -> Configuration<LittleEndian, Varint, Limit<BYTES>> {
     bincode::config::standard().with_limit::<BYTES>()

@@ -350,3 +350,39 @@ proptest! {
         let _ = decode(&TextHandler, &format, &bytes);
     }
 }
+
+/// Large in memory, one byte when it is empty.
+#[derive(Debug, PartialEq)]
+struct Sparse(Vec<Option<[u8; 4096]>>);
+
+impl Encode for Sparse {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> std::result::Result<(), EncodeError> {
+        self.0.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Sparse {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> std::result::Result<Self, DecodeError> {
+        Decode::decode(decoder).map(Self)
+    }
+}
+
+impl Cacheable for Sparse {
+    const NAME: &'static str = "Sparse";
+    const VERSION: u32 = 1;
+    const SCHEMA: u64 = schema_hash("Sparse(Vec<Option<[u8; 4096]>>)");
+}
+
+#[test]
+fn what_the_bounds_of_a_get_would_refuse_is_refused_by_the_put() {
+    let handler = BincodeHandler::<Sparse>::new();
+    let encode = |count: usize| {
+        let value = Sparse(vec![None; count]);
+        let format = Handler::plan(&handler, &value).unwrap();
+        let mut bytes = Vec::new();
+        Handler::encode(&handler, &value, &format, &mut bytes).map(|()| (value, format, bytes))
+    };
+    let (value, format, bytes) = encode(1000).unwrap();
+    assert_eq!(Handler::decode(&handler, &mut SliceReader::new(bytes.into()), &format).unwrap(), value);
+    assert_eq!(encode(60_000).unwrap_err().kind(), ErrorKind::Serialization);
+}

@@ -103,12 +103,23 @@ impl<T: Serialize + DeserializeOwned + Any + Send + Sync> Handler for ObjectHand
     }
 }
 
+/// Which variants of enums were written or read, by their places and in order. A variant that is written under the name
+/// of another shows in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Variants(u64);
+
+impl Variants {
+    fn note(&mut self, index: u32) {
+        self.0 = (self.0.rotate_left(5) ^ (u64::from(index) + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// The bytes of `value`, which are read as `value`.
 fn verified<T: Serialize + DeserializeOwned>(value: &T) -> Result<Vec<u8>, ObjectError> {
     let encoded = ser::to_bytes(value)?;
     let decoded = de::from_bytes::<T>(&encoded.bytes)
         .map_err(|error| ObjectError::unstorable(format_args!("it would not come back: {error}")))?;
-    let doubtful = encoded.doubtful || decoded.doubtful;
+    let doubtful = encoded.doubtful || decoded.doubtful || encoded.variants != decoded.variants;
     if doubtful && fingerprint::of(value)? != fingerprint::of(&decoded.value)? {
         return Err(ObjectError::unstorable("it would come back different"));
     }

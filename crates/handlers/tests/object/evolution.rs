@@ -149,7 +149,7 @@ fn another_struct_of_the_same_name_is_not_read() {
 #[test]
 fn a_variant_that_changed_is_not_read() {
     mismatches::<_, elsewhere::Event>(&Event::Started { by: None }, "Event::Started has a field `at`");
-    mismatches::<_, elsewhere::Event>(&Event::Moved(1, 2), "invalid type: sequence, expected u8");
+    mismatches::<_, elsewhere::Event>(&Event::Moved(1, 2), "a sequence is stored, expected u8");
     mismatches::<_, Event>(&elsewhere::Event::Moved(1), "invalid type: integer `1`");
     mismatches::<_, elsewhere::Event>(&Event::Ended, "unknown variant `Ended`");
     mismatches::<_, Event>(&"Moved".to_owned(), "expected tuple variant");
@@ -174,7 +174,7 @@ fn a_value_of_another_type_is_not_read() {
     mismatches::<_, u8>(&256_u16, "expected u8");
     mismatches::<_, u64>(&-1_i8, "expected u64");
     mismatches::<_, i64>(&u64::MAX, "expected i64");
-    mismatches::<_, u64>(&u128::MAX, "as u128");
+    mismatches::<_, u64>(&u128::MAX, "something else is stored");
     mismatches::<_, String>(&1, "expected a string");
     mismatches::<_, Vec<u8>>(&before(), "expected a sequence");
     mismatches::<_, Before>(&vec![7], "Before has fields and an array is stored");
@@ -349,4 +349,19 @@ fn messages_name_the_type() {
     expect(&error, ErrorKind::SchemaMismatch, std::any::type_name::<Before>());
     let error = decode::<Before>(b"\xc1").unwrap_err();
     expect(&error, ErrorKind::Corrupt, std::any::type_name::<Before>());
+}
+
+#[test]
+fn an_error_shows_nothing_of_the_stored_contents_and_stays_short() {
+    let errors = [
+        super::reread::<String, u64>(&"secret".repeat(100_000)).unwrap_err(),
+        super::reread::<Vec<String>, Vec<u64>>(&vec!["secret".into()]).unwrap_err(),
+        super::reread::<String, Result<(), ()>>(&"secret".into()).unwrap_err(),
+        super::reread::<u64, bool>(&424_242).unwrap_err(),
+    ];
+    for error in errors {
+        let line = error.to_string();
+        assert!(!line.contains("secret") && !line.contains("424242"), "{line}");
+        assert!(line.len() < 600, "{line}");
+    }
 }

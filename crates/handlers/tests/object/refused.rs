@@ -254,3 +254,26 @@ fn contents_that_serde_cannot_buffer_or_tag_are_refused() {
 fn what_serde_itself_refuses_is_refused() {
     refused(&SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)), "SystemTime must be later than UNIX_EPOCH");
 }
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Crossed {
+    #[serde(rename(serialize = "Second"))]
+    First,
+    Second,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum SwappedVariants {
+    #[serde(rename(serialize = "B", deserialize = "A"))]
+    A(u8),
+    #[serde(rename(serialize = "A", deserialize = "B"))]
+    B(u8),
+}
+
+#[test]
+fn a_variant_that_is_written_under_the_name_of_another_is_refused() {
+    refused(&Crossed::First, DIFFERENT);
+    refused(&vec![Crossed::Second, Crossed::First], DIFFERENT);
+    refused(&SwappedVariants::A(1), DIFFERENT);
+    round_trips(Crossed::Second);
+}

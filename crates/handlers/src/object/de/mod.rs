@@ -3,9 +3,9 @@
 mod access;
 mod fields;
 
-use super::MAX_DEPTH;
 use super::error::{ObjectError, Result};
 use super::reader::{Reader, Token};
+use super::{MAX_DEPTH, Variants};
 use access::{Elements, Entries, Variant};
 use fields::Fields;
 use serde::de::value::BorrowedStrDeserializer;
@@ -20,6 +20,8 @@ pub(super) struct Decoded<T> {
     /// Whether something was read that can also mean another value: by trying, with a default, or with a part left
     /// out.
     pub(super) doubtful: bool,
+    /// Which variants were read.
+    pub(super) variants: Variants,
 }
 
 /// Reads one value from all of `bytes`.
@@ -29,12 +31,18 @@ pub(super) struct Decoded<T> {
 /// `Corrupt` for bytes that the format never writes, truncated and trailing ones included; `SchemaMismatch` for a
 /// value of another type.
 pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<Decoded<T>> {
-    let mut decoder =
-        Decoder { reader: Reader::new(bytes), somes: Somes::Around(0), depth: 0, failure: None, doubtful: false };
+    let mut decoder = Decoder {
+        reader: Reader::new(bytes),
+        somes: Somes::Around(0),
+        depth: 0,
+        failure: None,
+        doubtful: false,
+        variants: Variants::default(),
+    };
     let value = decoder.value(PhantomData)?;
     match (decoder.failure, decoder.reader.remaining()) {
         (Some(failure), _) => Err(failure),
-        (None, 0) => Ok(Decoded { value, doubtful: decoder.doubtful }),
+        (None, 0) => Ok(Decoded { value, doubtful: decoder.doubtful, variants: decoder.variants }),
         (None, trailing) => Err(ObjectError::corrupt(format_args!("{trailing} bytes after the value"))),
     }
 }
@@ -48,6 +56,7 @@ struct Decoder<'de> {
     /// The first error that left the reader inside of a value. It stands, even when the type's own code goes on.
     failure: Option<ObjectError>,
     doubtful: bool,
+    variants: Variants,
 }
 
 /// The options around the value that is read next.
@@ -94,6 +103,15 @@ impl<'de> Decoder<'de> {
     #[cold]
     fn fail(&mut self, error: ObjectError) -> ObjectError {
         self.failure.get_or_insert(error).clone()
+    }
+
+    /// Notes which of the variants is read. A name that stands there twice, or not at all, is read by trying.
+    fn note_variant(&mut self, name: &str, variants: &[&str]) {
+        let mut found = variants.iter().zip(0..).filter(|(known, _)| **known == name);
+        match (found.next(), found.next()) {
+            (Some((_, index)), None) => self.variants.note(index),
+            _ => self.doubtful = true,
+        }
     }
 
     fn token(&mut self) -> Result<Token<'de>> {
@@ -287,15 +305,14 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        let doubtful = |variant| variants.iter().filter(|known| **known == variant).count() != 1;
         match self.token()? {
             Token::String(variant) => {
-                self.doubtful |= doubtful(variant);
+                self.note_variant(variant, variants);
                 visitor.visit_enum(BorrowedStrDeserializer::new(variant))
             }
             Token::Map(1) => self.nested(|decoder| match decoder.token()? {
                 Token::String(variant) => {
-                    decoder.doubtful |= doubtful(variant);
+                    decoder.note_variant(variant, variants);
                     let contents = decoder.reader.position();
                     let value = visitor.visit_enum(Variant::new(decoder, name, variant))?;
                     if decoder.reader.position() == contents {

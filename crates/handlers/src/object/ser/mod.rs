@@ -2,9 +2,9 @@
 
 mod container;
 
-use super::MAX_DEPTH;
 use super::error::{ObjectError, Result};
 use super::writer::{Shape, Writer};
+use super::{MAX_DEPTH, Variants};
 use container::Container;
 use serde::ser::{Serialize, Serializer};
 
@@ -13,6 +13,8 @@ pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
     /// Whether something was left out or mixed that its type must find again: a skipped field, a flattened part.
     pub(super) doubtful: bool,
+    /// Which variants were written.
+    pub(super) variants: Variants,
 }
 
 /// Writes `value` as bytes.
@@ -23,7 +25,7 @@ pub(super) struct Encoded {
 pub(super) fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Encoded> {
     let mut encoder = Encoder::default();
     value.serialize(&mut encoder)?;
-    Ok(Encoded { bytes: encoder.writer.into_bytes(), doubtful: encoder.doubtful })
+    Ok(Encoded { bytes: encoder.writer.into_bytes(), doubtful: encoder.doubtful, variants: encoder.variants })
 }
 
 /// The state of an encoding.
@@ -35,6 +37,7 @@ struct Encoder {
     /// `Some`s around the value that is written next; they matter only when that is nil.
     somes: u8,
     doubtful: bool,
+    variants: Variants,
 }
 
 impl Encoder {
@@ -61,8 +64,9 @@ impl Encoder {
     }
 
     /// Opens the one-entry map that holds a variant with contents.
-    fn variant(&mut self, name: &str) -> Result<()> {
+    fn variant(&mut self, index: u32, name: &str) -> Result<()> {
         self.enter()?;
+        self.variants.note(index);
         self.writer.header(Shape::Map, 1)?;
         self.writer.string(name)
     }
@@ -179,7 +183,8 @@ impl<'a> Serializer for &'a mut Encoder {
         Ok(())
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<()> {
+    fn serialize_unit_variant(self, _: &'static str, index: u32, variant: &'static str) -> Result<()> {
+        self.variants.note(index);
         self.serialize_str(variant)
     }
 
@@ -190,11 +195,11 @@ impl<'a> Serializer for &'a mut Encoder {
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         value: &T,
     ) -> Result<()> {
-        self.variant(variant)?;
+        self.variant(index, variant)?;
         value.serialize(&mut *self)?;
         self.depth -= 1;
         Ok(())
@@ -215,11 +220,11 @@ impl<'a> Serializer for &'a mut Encoder {
     fn serialize_tuple_variant(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Container<'a>> {
-        self.variant(variant)?;
+        self.variant(index, variant)?;
         Ok(Container::open(self, Shape::Array, Some(len))?.in_variant())
     }
 
@@ -235,11 +240,11 @@ impl<'a> Serializer for &'a mut Encoder {
     fn serialize_struct_variant(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Container<'a>> {
-        self.variant(variant)?;
+        self.variant(index, variant)?;
         Ok(Container::open(self, Shape::Map, Some(len))?.in_variant())
     }
 }
