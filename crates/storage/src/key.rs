@@ -1,5 +1,6 @@
 //! The name of a record.
 
+use cacheness_core::{Error, ErrorKind, Result};
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +30,19 @@ impl EntryKey {
     /// Whether it is the key of a system record.
     pub fn is_system(&self) -> bool {
         self.0.starts_with(Self::SYSTEM)
+    }
+
+    /// Refuses a key that a user must not name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidKey`] for the key of a system record.
+    pub fn check_user(&self) -> Result<()> {
+        if self.is_system() {
+            let message = "keys that start with the noncharacter U+10FFFF are reserved";
+            return Err(Error::new(ErrorKind::InvalidKey, message).key(self));
+        }
+        Ok(())
     }
 
     /// The key as it was given.

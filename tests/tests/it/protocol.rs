@@ -222,6 +222,26 @@ fn parameters_that_share_the_shown_key_are_not_each_other() {
 }
 
 #[test]
+fn a_deleted_blob_is_forgotten_by_the_next_commit_or_close() {
+    let place = Place::new();
+    let (cache, next) = lossy(&place);
+    let engine = engine(&place);
+    let condemned = || block_on(engine.stats()).unwrap().condemned;
+    cache.put("key", &noise(50_000)).unwrap();
+    cache.put("key", &noise(60_000)).unwrap();
+    assert_eq!((condemned(), place.blobs().len()), (1, 1), "condemned by the commit, deleted after it");
+    next.store(Reply::Never as u8, Ordering::SeqCst);
+    cache.put("other", "lost").unwrap_err();
+    assert_eq!(condemned(), 1);
+    cache.put("other", "arrives").unwrap();
+    assert_eq!(condemned(), 0, "what a failed commit did not forget, the next one does");
+    cache.put("key", "small").unwrap();
+    assert_eq!(condemned(), 1);
+    cache.close().unwrap();
+    assert_eq!(condemned(), 0);
+}
+
+#[test]
 fn clears_that_race_all_succeed() {
     let place = Place::new();
     let cache = place.open();

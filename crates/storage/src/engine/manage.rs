@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::{
-    Change, Condition, EntryKey, Filter, MetadataStats, OnUnmet, Outcome, Page, Patch, Query, Reclaim, ReclaimOrder,
-    Reclaimed, Version,
+    Change, Condition, EntryKey, Filter, MetadataStats, Outcome, Page, Patch, Query, Reclaim, ReclaimOrder, Reclaimed,
+    Version,
 };
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::atomic::Ordering;
@@ -113,10 +113,6 @@ impl Engine {
     }
 
     async fn forget_deleted(&self) -> Result<()> {
-        let changes: Vec<_> = self.take_deleted().into_iter().map(|blob| Change::Forget { blob }).collect();
-        if !changes.is_empty() {
-            self.metadata.commit(changes, OnUnmet::Skip).await?;
-        }
-        Ok(())
+        self.commit_and_forget(Vec::new()).await.map(drop)
     }
 }

@@ -71,21 +71,13 @@ impl Engine {
     pub async fn open(parts: Parts) -> Result<Self> {
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
         let parts = hop::if_mixed(parts);
-        let driver = Self::driver_for(&parts)?;
+        let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
+        let placement = if blocking { Placement::Local } else { Placement::Remote };
+        let driver = Driver::new(parts.runtime.clone(), placement)?;
         let store = identity::agree(&parts).await?;
         let Parts { metadata, blobs, handlers, clock, rng, options, .. } = parts;
         let (closed, deleted) = (AtomicBool::new(false), Mutex::default());
         Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted })
-    }
-
-    /// The driver that opening and using these parts takes.
-    ///
-    /// # Errors
-    ///
-    /// As [`Driver::new`].
-    pub fn driver_for(parts: &Parts) -> Result<Driver> {
-        let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
-        Driver::new(parts.runtime.clone(), if blocking { Placement::Local } else { Placement::Remote })
     }
 
     /// The identity of the store.

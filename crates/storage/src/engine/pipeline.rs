@@ -6,7 +6,7 @@ use crate::{Content, Digest, Hasher};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Room for a trailer behind the stored bytes.
 const TRAILER: u64 = 512;
@@ -21,15 +21,14 @@ pub(super) struct Encoded {
 pub(super) fn encode(
     source: &Source<'_>,
     options: &EngineOptions,
-    staging: Option<PathBuf>,
+    staging: Option<&Path>,
     key_digest: Option<[u8; 32]>,
 ) -> Result<Encoded> {
     let hints = &source.format.hints;
     let output = Output {
         hasher: Hasher::new(options.digest),
         size: 0,
-        spool: Spool::new(options.staging_memory, staging.as_deref())
-            .with_capacity(hints.size.map_or(0, |size| size + TRAILER)),
+        spool: Spool::new(options.staging_memory, staging).with_capacity(hints.size.map_or(0, |size| size + TRAILER)),
     };
     let mut pipeline = Pipeline {
         choice: options.compression.choose(hints),

@@ -1,8 +1,8 @@
 //! The write protocol: blob first, then the commit that makes it visible, then what the commit replaced.
 
+use super::Engine;
 use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
-use super::{Engine, EngineOptions};
 use crate::{
     Annotations, BlobId, Change, Condition, Content, EntryKey, Locality, Location, OnUnmet, Outcome, PutBlob, Record,
     Staged, Trailer, Version,
@@ -48,10 +48,7 @@ impl Engine {
     /// old value, if there was one, is intact; only an error of the commit itself can leave open which one is there.
     pub async fn put(&self, source: Source<'_>, entry: NewEntry) -> Result<Written> {
         self.check_open()?;
-        if entry.key.is_system() {
-            let message = "a key starts with the reserved noncharacter U+10FFFF";
-            return Err(Error::new(ErrorKind::InvalidKey, message).key(&entry.key));
-        }
+        entry.key.check_user()?;
         for _ in 0..UPLOADS {
             let encoded = self.encode(&source, entry.key_digest).await?;
             if let Some(written) = self.commit_value(encoded, &entry).await? {
@@ -63,7 +60,7 @@ impl Engine {
     }
 
     async fn encode(&self, source: &Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
-        let staging = self.blobs.staging().map(ToOwned::to_owned);
+        let staging = self.blobs.staging();
         let held = match &source.held {
             Held::Borrowed(_) => return pipeline::encode(source, &self.options, staging, key_digest),
             Held::Shared(value) => Held::Shared(value.clone()),
@@ -71,8 +68,8 @@ impl Engine {
         };
         let (handler, format, type_name) = (source.handler.clone(), source.format.clone(), source.type_name);
         let owned = Source { held, handler, format, type_name };
-        let options: EngineOptions = self.options.clone();
-        self.driver.compute(move || pipeline::encode(&owned, &options, staging, key_digest)).await
+        let (options, staging) = (self.options.clone(), staging.map(ToOwned::to_owned));
+        self.driver.compute(move || pipeline::encode(&owned, &options, staging.as_deref(), key_digest)).await
     }
 
     /// Uploads and commits; `None` when the blob was condemned in between.
@@ -160,16 +157,7 @@ impl Engine {
 
     /// Commits one change, forgets what was deleted before, and deletes what this commit condemned.
     pub(super) async fn commit_one(&self, change: Change) -> Result<Outcome> {
-        let forget = self.take_deleted();
-        let changes: Vec<_> =
-            std::iter::once(change).chain(forget.iter().map(|&blob| Change::Forget { blob })).collect();
-        let outcomes = match self.metadata.commit(changes, OnUnmet::Skip).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                self.remember_deleted(forget);
-                return Err(error);
-            }
-        };
+        let outcomes = self.commit_and_forget(vec![change]).await?;
         let no_outcome = || Error::new(ErrorKind::Internal, format!("{} gave no outcome", self.metadata));
         let outcome = outcomes.into_iter().next().ok_or_else(no_outcome)?;
         if let Outcome::Applied { condemned, .. } = &outcome {
@@ -189,8 +177,18 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_deleted(&self) -> Vec<BlobId> {
-        std::mem::take(&mut *self.deleted.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Commits changes, and behind them that the blobs deleted before are forgotten.
+    pub(super) async fn commit_and_forget(&self, mut changes: Vec<Change>) -> Result<Vec<Outcome>> {
+        let deleted = std::mem::take(&mut *self.deleted.lock().unwrap_or_else(PoisonError::into_inner));
+        changes.extend(deleted.iter().map(|&blob| Change::Forget { blob }));
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let committed = self.metadata.commit(changes, OnUnmet::Skip).await;
+        if committed.is_err() {
+            self.remember_deleted(deleted);
+        }
+        committed
     }
 
     fn remember_deleted(&self, blobs: Vec<BlobId>) {

@@ -9,7 +9,7 @@ pub use face::EntryPage;
 pub use options::PutOptions;
 
 use crate::engine::Engine;
-use crate::{EntryKey, Error, ErrorKind, Result};
+use crate::{EntryKey, Result};
 use cacheness_core::Driver;
 use std::fmt;
 use std::marker::PhantomData;
@@ -28,10 +28,7 @@ impl Core {
 
 fn key(key: impl AsRef<str>) -> Result<EntryKey> {
     let key = EntryKey::new(key);
-    if key.is_system() {
-        let error = Error::new(ErrorKind::InvalidKey, "keys that start with the noncharacter U+10FFFF are reserved");
-        return Err(error.key(key));
-    }
+    key.check_user()?;
     Ok(key)
 }
 
