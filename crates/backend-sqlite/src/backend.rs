@@ -2,14 +2,14 @@
 
 use crate::group::Batch;
 use crate::readers::Readers;
-use crate::reclaim::{self, Candidates};
+use crate::reclaim::Candidates;
 use crate::totals::Totals;
 use crate::writer::Writer;
-use crate::{SCHEME, SqliteConfig, changes, open, page};
+use crate::{SCHEME, SqliteConfig, blobs, changes, open, page};
 use cacheness_storage::{
-    BackendInfo, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind, Fields, Locality,
-    MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, Reclaimed, Record, Result,
-    async_trait,
+    BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind,
+    Fields, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, Reclaimed,
+    Record, Result, async_trait,
 };
 use rusqlite::Connection;
 use std::fmt;
@@ -88,9 +88,6 @@ impl SqliteMetadata {
     fn reclaim_now(&self, plan: &Reclaim) -> Result<Reclaimed> {
         let (filter, order, limit, until_bytes) = match plan {
             Reclaim::Entries { filter, order, limit, until_bytes } => (filter, *order, *limit, *until_bytes),
-            Reclaim::Condemned { before, limit } => {
-                return self.read(|connection| reclaim::condemned(connection, *before, *limit));
-            }
             _ => return Err(Error::new(ErrorKind::Unsupported, "the SQLite index does not know the plan")),
         };
         filter.check()?;
@@ -131,6 +128,10 @@ impl MetadataBackend for SqliteMetadata {
         checked
             .and_then(|()| self.read(|connection| page::page(connection, query, after.as_ref(), now)))
             .map_err(|error| error.backend(self))
+    }
+
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        self.read(|connection| blobs::query(connection, query)).map_err(|error| error.backend(self))
     }
 
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {

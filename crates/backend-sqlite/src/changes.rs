@@ -1,5 +1,6 @@
 //! Applying changes inside a transaction: conditions, records, references to blobs, totals.
 
+use crate::blobs;
 use crate::failure::{corrupt, failure};
 use crate::group::Batch;
 use crate::rows::{self, select};
@@ -57,6 +58,7 @@ impl<'c> Changes<'c> {
             Change::Patch { key, patch, condition } => self.patch(key, patch, condition),
             Change::Remove { key, condition } => self.remove(key, condition),
             Change::Condemn { blob } => self.condemn(blob),
+            Change::Require { blob } => self.require(blob),
             Change::Forget { blob } => self.forget(blob),
             _ => Err(Error::new(ErrorKind::Unsupported, "this version of the SQLite index does not know the change")),
         }
@@ -186,7 +188,7 @@ impl<'c> Changes<'c> {
             DO UPDATE SET refs = refs + 1 WHERE condemned_at IS NULL RETURNING refs";
         let mut upsert = self.connection.prepare_cached(upsert).map_err(failure)?;
         let references: Option<i64> = upsert
-            .query_row(params![id.as_bytes(), tagged(digest), size], |row| row.get(0))
+            .query_row(params![id.as_bytes(), blobs::tagged(digest), size], |row| row.get(0))
             .optional()
             .map_err(failure)?;
         if references == Some(1) {
@@ -224,12 +226,24 @@ impl<'c> Changes<'c> {
             self.totals.condemned += 1;
             return Ok(applied_to_blob());
         }
-        let select = "SELECT refs FROM blobs WHERE id = ?1";
-        let mut select = self.connection.prepare_cached(select).map_err(failure)?;
-        match select.query_row([id.as_bytes()], |row| row.get::<_, i64>(0)).map_err(failure)? {
-            0 => Ok(applied_to_blob()),
+        match self.references(id)? {
+            Some(0) => Ok(applied_to_blob()),
             _ => Ok(Outcome::Unmet { current: None }),
         }
+    }
+
+    fn require(&mut self, id: &BlobId) -> Result<Outcome> {
+        match self.references(id)? {
+            None | Some(0) => Ok(Outcome::Condemned),
+            Some(_) => Ok(applied_to_blob()),
+        }
+    }
+
+    /// How many records name a blob: none, when it is condemned.
+    fn references(&self, id: &BlobId) -> Result<Option<i64>> {
+        let select = "SELECT refs FROM blobs WHERE id = ?1";
+        let mut select = self.connection.prepare_cached(select).map_err(failure)?;
+        select.query_row([id.as_bytes()], |row| row.get(0)).optional().map_err(failure)
     }
 
     fn forget(&mut self, id: &BlobId) -> Result<Outcome> {
@@ -280,16 +294,6 @@ fn integer(row: &Row<'_>, column: usize) -> Result<i64> {
 
 fn applied_to_blob() -> Outcome {
     Outcome::Applied { previous: None, condemned: Vec::new() }
-}
-
-/// The digest in the column `digest`: its algorithm's number in a content descriptor, then its bytes.
-fn tagged(digest: &Digest) -> Option<Vec<u8>> {
-    let number = match digest {
-        Digest::Xxh3(_) => 1,
-        Digest::Blake3(_) => 2,
-        _ => return None,
-    };
-    Some([&[number], digest.as_bytes()].concat())
 }
 
 /// What a condition needs of the record beyond its version; `None` when it needs no more.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+mod blobs;
 mod changes;
 mod config;
 mod failure;

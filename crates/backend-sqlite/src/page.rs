@@ -52,20 +52,23 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
     let values = [Value::Text(from.key.to_owned()), bound.map_or(Value::Null, Value::Text)].into_iter();
     let mut statement = connection.prepare(&sql).map_err(failure)?;
     let mut found = statement.query(params_from_iter(values.chain(prefilter.values))).map_err(failure)?;
-    let mut records: Vec<Record> = Vec::new();
+    let mut page = Page::default();
     while let Some(row) = found.next().map_err(failure)? {
         let key = rows::key(row, 0)?;
-        let mut record = rows::record(row, 1, key.clone(), needed).map_err(|error| error.key(&key))?;
+        let Some(mut record) = rows::readable(rows::record(row, 1, key.clone(), needed))? else {
+            page.unreadable.push(key);
+            continue;
+        };
         if !query.filter.matches(&record, now) {
             continue;
         }
-        if records.len() == limit {
-            return Ok(following(records));
+        if page.records.len() == limit {
+            return Ok(followed(page));
         }
         query.fields.project(&mut record);
-        records.push(record);
+        page.records.push(record);
     }
-    Ok(Page { records, next: last.map(EntryKey::new).map(Cursor::after) })
+    Ok(Page { next: last.map(EntryKey::new).map(Cursor::after), ..page })
 }
 
 /// Where a page begins.
@@ -90,21 +93,25 @@ fn unfiltered(connection: &Connection, query: &Query, limit: usize, from: &Start
     let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut statement = connection.prepare_cached(&sql).map_err(failure)?;
     let mut found = statement.query(params![from.key, end, most]).map_err(failure)?;
-    let mut records = Vec::new();
+    let mut page = Page::default();
     while let Some(row) = found.next().map_err(failure)? {
-        if records.len() == limit {
-            return Ok(following(records));
+        if page.records.len() + page.unreadable.len() == limit {
+            return Ok(followed(page));
         }
         let key = rows::key(row, 0)?;
-        records.push(rows::record(row, 1, key.clone(), query.fields).map_err(|error| error.key(&key))?);
+        match rows::readable(rows::record(row, 1, key.clone(), query.fields))? {
+            Some(record) => page.records.push(record),
+            None => page.unreadable.push(key),
+        }
     }
-    Ok(Page { records, next: None })
+    Ok(page)
 }
 
 /// A full page that others follow.
-fn following(records: Vec<Record>) -> Page {
-    let next = records.last().map(|record| Cursor::after(record.key.clone()));
-    Page { records, next }
+fn followed(mut page: Page) -> Page {
+    let last = page.records.last().map(|record| &record.key).max(page.unreadable.last());
+    page.next = last.cloned().map(Cursor::after);
+    page
 }
 
 /// The key of record number `most` from the start on; `None` when there are fewer. It reads the index of keys only.

@@ -6,7 +6,7 @@ use crate::filter::{Prefilter, needed_by};
 use crate::rows::{self, select};
 use cacheness_storage::{EntryKey, Filter, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 /// How many records one transaction removes at most, whatever its caller asks for.
 const MAX_RECORDS: usize = 10_000;
@@ -97,25 +97,8 @@ fn is_meant(connection: &Connection, id: i64, filter: &Filter, now: Timestamp) -
     let mut found = statement.query([id]).map_err(failure)?;
     let Some(row) = found.next().map_err(failure)? else { return Ok(false) };
     let key = rows::key(row, 0)?;
-    let record = rows::record(row, 1, key.clone(), needed).map_err(|error| error.key(&key))?;
-    Ok(filter.matches(&record, now))
-}
-
-/// Names blobs that were condemned before a time, the oldest first.
-pub(crate) fn condemned(connection: &Connection, before: Timestamp, limit: usize) -> Result<Reclaimed> {
-    let select = "SELECT id FROM blobs WHERE condemned_at < ?1 ORDER BY condemned_at, id LIMIT ?2";
-    let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut statement = connection.prepare_cached(select).map_err(failure)?;
-    let mut found = statement.query(params![before.as_micros(), most]).map_err(failure)?;
-    let mut reclaimed = Reclaimed::default();
-    while let Some(row) = found.next().map_err(failure)? {
-        if reclaimed.condemned.len() == limit {
-            reclaimed.more = true;
-            break;
-        }
-        reclaimed.condemned.extend(rows::blob(row, 0)?);
-    }
-    Ok(reclaimed)
+    // What cannot be read is not known to be meant.
+    Ok(rows::readable(rows::record(row, 1, key, needed))?.is_some_and(|record| filter.matches(&record, now)))
 }
 
 #[cfg(test)]

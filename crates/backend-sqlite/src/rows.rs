@@ -72,6 +72,15 @@ pub(crate) fn record(row: &Row<'_>, start: usize, key: EntryKey, fields: Fields)
     })
 }
 
+/// A record, or `None` for one that is damaged or of a later format version, in a listing that goes on without it.
+pub(crate) fn readable(record: Result<Record>) -> Result<Option<Record>> {
+    match record {
+        Ok(record) => Ok(Some(record)),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a record by [`INSERT`] or [`UPDATE`].
 pub(crate) fn write(statement: &mut Statement<'_>, target: &dyn ToSql, record: &Record) -> Result<()> {
     let (blob, payload) = match &record.location {

@@ -53,6 +53,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The handle was closed.
     Closed,
+    /// The store was opened read-only.
+    ReadOnly,
     /// The backend lacks a capability that was asked for.
     Unsupported,
     /// A blocking call on a remote store was made inside an async context.

@@ -1,8 +1,8 @@
 //! The two contracts of a store: bytes at rest, and the index.
 
 use crate::{
-    BackendInfo, BlobId, BlobInfo, Change, Coherence, Cursor, EntryKey, Fields, GetBlob, MetadataStats, OnUnmet,
-    Outcome, Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Staged,
+    BackendInfo, BlobId, BlobInfo, BlobQuery, BlobRecord, Change, Coherence, Cursor, EntryKey, Fields, GetBlob,
+    MetadataStats, OnUnmet, Outcome, Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Staged,
 };
 use async_trait::async_trait;
 use cacheness_core::Result;
@@ -10,6 +10,11 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 
 /// Bytes at rest. Names are the family's own, immutable and unique; a name is never used again.
+///
+/// What lies in the directory that [`staging`](Self::staging) lends under names that begin with `cacheness-` is ours to
+/// sweep: the files of live processes are locked, the others are left by killed ones.
+///
+/// Opened read-only, it refuses every change with [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly).
 ///
 /// `Display` prints the backend as users name it, without credentials.
 ///
@@ -54,6 +59,8 @@ pub trait BlobBackend: Debug + Display + Send + Sync + 'static {
 /// takes one away; a blob without references is condemned in the same commit. A commit that names a condemned blob
 /// is refused with [`Outcome::Condemned`].
 ///
+/// Opened read-only, it refuses every change with [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly).
+///
 /// `Display` prints the backend as users name it, without credentials.
 ///
 /// # Errors
@@ -80,6 +87,9 @@ pub trait MetadataBackend: Debug + Display + Send + Sync + 'static {
     ///
     /// [`InvalidQuery`](crate::ErrorKind::InvalidQuery) for a filter that does not pass [`Filter::check`](crate::Filter::check).
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page>;
+
+    /// What it knows of blobs. It changes nothing.
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>>;
 
     /// Gives space back in one bounded transaction.
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed>;

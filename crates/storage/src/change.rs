@@ -38,6 +38,12 @@ pub enum Change {
         /// The blob.
         blob: BlobId,
     },
+    /// Changes nothing. Met only while records name the blob, otherwise [`Outcome::Condemned`]: put before the change that
+    /// names a blob once more, in a commit with [`OnUnmet::Abort`], it makes sure that there is something to share.
+    Require {
+        /// The blob.
+        blob: BlobId,
+    },
     /// Forgets a condemned blob after it was deleted. Met only when it is condemned.
     Forget {
         /// The blob.
@@ -133,7 +139,8 @@ pub enum Outcome {
         /// The version that the key has; `None` when there is no record.
         current: Option<Version>,
     },
-    /// The record names a blob that is condemned: upload it again under a new name.
+    /// The blob that the record names is condemned, or the required one is not there to be shared: upload it again under
+    /// a new name.
     Condemned,
     /// Another change of the commit was not met, so nothing was applied.
     Aborted,

@@ -35,6 +35,8 @@ pub struct Capabilities {
     pub if_match: bool,
     /// Commits survive the loss of power when asked for [`Durability::Full`].
     pub full_durability: bool,
+    /// [`OpenContext::read_only`](crate::OpenContext::read_only) is honoured.
+    pub read_only: bool,
     /// Rows of the user's own tables ride in a commit.
     pub custom_rows: bool,
 }

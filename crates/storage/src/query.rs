@@ -99,11 +99,14 @@ impl Fields {
 }
 
 /// Some records, and where to go on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
 pub struct Page {
     /// The records, fewer than the limit perhaps: only a missing `next` says that there are no more.
     pub records: Vec<Record>,
+    /// The keys of records in this stretch that are damaged, or of a later format version: whether the filter means them
+    /// cannot be told. Getting one says what is wrong with it.
+    pub unreadable: Vec<EntryKey>,
     /// Where to go on.
     pub next: Option<Cursor>,
 }

@@ -1,7 +1,6 @@
 //! Giving space back, in bounded batches.
 
 use crate::{BlobId, EntryKey, Filter};
-use cacheness_core::Timestamp;
 
 /// What to give back.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,13 +17,6 @@ pub enum Reclaim {
         limit: usize,
         /// Stop as soon as the store holds so many stored bytes or fewer. Totals are read inside the transaction.
         until_bytes: Option<u64>,
-    },
-    /// Names condemned blobs, so that they can be deleted and forgotten. Changes nothing.
-    Condemned {
-        /// Condemned before this time.
-        before: Timestamp,
-        /// At most so many.
-        limit: usize,
     },
 }
 
@@ -47,7 +39,7 @@ pub enum ReclaimOrder {
 pub struct Reclaimed {
     /// The keys of the removed records.
     pub keys: Vec<EntryKey>,
-    /// Blobs that are condemned: by the removal, or those asked for.
+    /// Blobs that the removal condemned.
     pub condemned: Vec<BlobId>,
     /// Whether the limit ended it, so that asking again may give back more.
     pub more: bool,

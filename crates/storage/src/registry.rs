@@ -16,11 +16,14 @@ pub struct OpenContext {
     pub clock: Arc<dyn Clock>,
     /// What an acknowledged commit survives.
     pub durability: Durability,
+    /// Open what is there, make nothing, change nothing. A backend that honours it says so in its
+    /// [`Capabilities`](crate::Capabilities).
+    pub read_only: bool,
 }
 
 impl Default for OpenContext {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), durability: Durability::default() }
+        Self { clock: Arc::new(SystemClock), durability: Durability::default(), read_only: false }
     }
 }
 
@@ -41,6 +44,13 @@ impl OpenContext {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Whether nothing may be made or changed.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Request, Response, receive, send};
 use cacheness_storage::{
-    BackendInfo, BlobBackend, BlobId, BlobInfo, Body, Bytes, Capabilities, Change, Coherence, Cursor, EntryKey, Error,
-    ErrorKind, Fields, GetBlob, Locality, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Payload, PutBlob,
-    Query, Reclaim, Reclaimed, Record, Result, Staged, async_trait,
+    BackendInfo, BlobBackend, BlobId, BlobInfo, BlobQuery, BlobRecord, Body, Bytes, Capabilities, Change, Coherence,
+    Cursor, EntryKey, Error, ErrorKind, Fields, GetBlob, Locality, MetadataBackend, MetadataStats, OnUnmet, Outcome,
+    Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Result, Staged, async_trait,
 };
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -157,6 +157,10 @@ impl MetadataBackend for RemoteMetadata {
 
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
         expect!(self.0.call(Request::Page(query.clone(), after)).await?, Page)
+    }
+
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        expect!(self.0.call(Request::Blobs(query.clone())).await?, Blobs)
     }
 
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {

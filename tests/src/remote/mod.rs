@@ -8,8 +8,8 @@ pub use server::serve;
 
 use cacheness::handlers::{Format, Handler, ObjectHandler, SliceReader};
 use cacheness_storage::{
-    BlobId, BlobInfo, Bytes, Change, Cursor, EntryKey, Fields, GetBlob, MetadataStats, OnUnmet, Outcome, Page, PutBlob,
-    Query, Reclaim, Reclaimed, Record,
+    BlobId, BlobInfo, BlobQuery, BlobRecord, Bytes, Change, Cursor, EntryKey, Fields, GetBlob, MetadataStats, OnUnmet,
+    Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
@@ -21,6 +21,7 @@ enum Request {
     Get(Vec<EntryKey>, Fields),
     Commit(Vec<Change>, OnUnmet),
     Page(Query, Option<Cursor>),
+    Blobs(BlobQuery),
     Reclaim(Reclaim),
     Stats,
     PutBlob(BlobId, Bytes, PutBlob),
@@ -35,6 +36,7 @@ enum Response {
     Get(Vec<Option<Record>>),
     Commit(Vec<Outcome>),
     Page(Page),
+    Blobs(Vec<BlobRecord>),
     Reclaim(Reclaimed),
     Stats(MetadataStats),
     PutBlob(BlobInfo),

@@ -45,6 +45,7 @@ async fn handle(request: Request, metadata: &dyn MetadataBackend, blobs: &dyn Bl
         Request::Get(keys, fields) => Response::Get(metadata.get(&keys, fields).await?),
         Request::Commit(changes, on_unmet) => Response::Commit(metadata.commit(changes, on_unmet).await?),
         Request::Page(query, after) => Response::Page(metadata.page(&query, after).await?),
+        Request::Blobs(query) => Response::Blobs(metadata.blobs(&query).await?),
         Request::Reclaim(plan) => Response::Reclaim(metadata.reclaim(&plan).await?),
         Request::Stats => Response::Stats(metadata.stats().await?),
         Request::PutBlob(id, bytes, options) => Response::PutBlob(blobs.put(&id, Staged::Bytes(bytes), options).await?),

@@ -7,9 +7,9 @@ use cacheness::core::runtime::block_on;
 use cacheness::core::{SystemRng, ThreadPool};
 use cacheness::storage::engine::{Engine, EngineOptions, Parts};
 use cacheness::storage::{
-    BackendInfo, BlobId, Bytes, Change, Coherence, Condition, Cursor, EntryKey, Fields, GetBlob, MetadataBackend,
-    MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record, Staged, StoreId,
-    async_trait,
+    BackendInfo, BlobId, BlobQuery, BlobRecord, Bytes, Change, Coherence, Condition, Cursor, EntryKey, Fields, GetBlob,
+    MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record,
+    Staged, StoreId, async_trait,
 };
 use cacheness::{Compression, Error, ErrorKind, MissReason, Result, sync::Cache};
 use std::fmt;
@@ -62,6 +62,9 @@ impl MetadataBackend for Lossy {
     }
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
         self.inner.page(query, after).await
+    }
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        self.inner.blobs(query).await
     }
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
         self.inner.reclaim(plan).await

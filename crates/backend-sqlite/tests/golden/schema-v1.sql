@@ -26,6 +26,7 @@ CREATE TABLE blobs (
   condemned_at INTEGER,
   CHECK (refs >= 0 AND (refs = 0) = (condemned_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX blobs_by_content ON blobs (digest) WHERE condemned_at IS NULL AND length(digest) = 33;
 CREATE INDEX blobs_by_condemnation ON blobs (condemned_at) WHERE condemned_at IS NOT NULL;
 CREATE TABLE totals (
   id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -3,8 +3,8 @@
 use crate::{commit, open, place, put};
 use cacheness_core::runtime::block_on;
 use cacheness_storage::{
-    EntryKey, ErrorKind, Fields, Filter, Location, MetadataBackend, Query, Reclaim, ReclaimOrder, Record, Result,
-    Timestamp,
+    BlobQuery, Digest, EntryKey, ErrorKind, Field, Fields, Filter, Location, MetadataBackend, Query, Reclaim,
+    ReclaimOrder, Record, Result, Timestamp,
 };
 use cacheness_testkit::SeededRng;
 use cacheness_testkit::records::{blob, complete, in_blob, inline, sample, version};
@@ -34,8 +34,9 @@ fn use_all(path: &Path) -> Result<()> {
     }
     note(block_on(index.page(&Query::new().fields(Fields::ALL), None)).map(drop));
     note(commit(&index, vec![put(sample("inline 3")), put(in_blob("blob 4", blob(99), 1))]).map(drop));
-    let condemned = Reclaim::Condemned { before: Timestamp::from_micros(i64::MAX), limit: 100 };
-    note(block_on(index.reclaim(&condemned)).map(drop));
+    let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 100 };
+    note(block_on(index.blobs(&condemned)).map(drop));
+    note(block_on(index.blobs(&BlobQuery::Content(Digest::Blake3([1; 32])))).map(drop));
     for order in [ReclaimOrder::Expiry, ReclaimOrder::Created, ReclaimOrder::Key] {
         let plan = Reclaim::Entries { filter: Filter::All, order, limit: 50, until_bytes: None };
         note(block_on(index.reclaim(&plan)).map(drop));
@@ -115,6 +116,13 @@ fn a_row_that_is_damaged_is_named() {
         } else {
             let error = block_on(index.get(&["damaged".into()], Fields::ALL)).unwrap_err();
             assert!(error.to_string().contains("damaged"), "{error}");
+            for query in
+                [Query::new().fields(Fields::ALL), Query::new().filter(Filter::ne(Field::Key, "x")).fields(Fields::ALL)]
+            {
+                let page = block_on(index.page(&query, None)).unwrap();
+                assert_eq!(page.records, [sample("whole")], "{damage}: the others are listed");
+                assert_eq!(page.unreadable, ["damaged".into()], "{damage}");
+            }
             error
         };
         assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew), "{damage}: {error}");

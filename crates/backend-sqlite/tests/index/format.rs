@@ -4,7 +4,7 @@ use crate::{assert_totals_are_recounted, commit, open, place, put};
 use cacheness_core::runtime::block_on;
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, BlobId, Bytes, Change, Content, Digest, EntryKey, Fields, Location, MetadataBackend, Query, Reclaim,
+    Annotations, BlobId, BlobQuery, Bytes, Change, Content, Digest, EntryKey, Fields, Location, MetadataBackend, Query,
     Record, Timestamp, Version,
 };
 use rusqlite::Connection;
@@ -50,8 +50,8 @@ fn an_index_that_version_1_wrote_is_readable() {
     let store = EntryKey::system("store");
     let found = block_on(index.get(&[store], Fields::ALL)).unwrap();
     assert_eq!(found, [Some(system_record())]);
-    let plan = Reclaim::Condemned { before: Timestamp::from_micros(i64::MAX), limit: 10 };
-    assert_eq!(block_on(index.reclaim(&plan)).unwrap().condemned, [BlobId::from_bytes([0xBB; 16])]);
+    let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 10 };
+    assert_eq!(block_on(index.blobs(&condemned)).unwrap()[0].id, BlobId::from_bytes([0xBB; 16]));
     assert_totals_are_recounted(&index, &path);
 
     assert!(commit(&index, records().into_iter().map(put).collect()).unwrap().iter().all(|it| it.is_applied()));

@@ -3,8 +3,9 @@
 
 use super::Parts;
 use crate::{
-    BackendInfo, BlobBackend, BlobId, BlobInfo, Change, Coherence, Cursor, EntryKey, Fields, GetBlob, MetadataBackend,
-    MetadataStats, OnUnmet, Outcome, Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Staged,
+    BackendInfo, BlobBackend, BlobId, BlobInfo, BlobQuery, BlobRecord, Change, Coherence, Cursor, EntryKey, Fields,
+    GetBlob, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Payload, PutBlob, Query, Reclaim, Reclaimed,
+    Record, Staged,
 };
 use async_trait::async_trait;
 use cacheness_core::Result;
@@ -72,6 +73,11 @@ impl MetadataBackend for Hop<dyn MetadataBackend> {
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
         let query = query.clone();
         self.call(move |inner| async move { inner.page(&query, after).await }).await
+    }
+
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        let query = query.clone();
+        self.call(move |inner| async move { inner.blobs(&query).await }).await
     }
 
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {

@@ -1,6 +1,6 @@
 //! The records and the counts of blobs, changed step by step with a journal that can take every step back.
 
-use crate::{BlobId, Change, Condition, EntryKey, Outcome, Record, Version};
+use crate::{BlobId, BlobQuery, BlobRecord, Change, Condition, EntryKey, Outcome, Record, Version};
 use cacheness_core::Timestamp;
 use std::collections::BTreeMap;
 
@@ -8,22 +8,15 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(super) struct Index {
     records: BTreeMap<EntryKey, Box<Record>>,
-    blobs: BTreeMap<BlobId, Blob>,
+    blobs: BTreeMap<BlobId, BlobRecord>,
     totals: Totals,
     journal: Vec<Step>,
-}
-
-/// A blob that is known here: named by records, or condemned.
-#[derive(Clone, Copy)]
-enum Blob {
-    Named { records: u64, size: u64 },
-    Condemned { at: Timestamp },
 }
 
 /// A step to take back: what was there before it.
 enum Step {
     Record(EntryKey, Option<Box<Record>>),
-    Blob(BlobId, Option<Blob>),
+    Blob(BlobId, Option<BlobRecord>),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -43,12 +36,27 @@ impl Index {
         self.totals
     }
 
-    /// The condemned blobs, and since when.
-    pub(super) fn condemned(&self) -> impl Iterator<Item = (BlobId, Timestamp)> {
-        self.blobs.iter().filter_map(|(id, blob)| match blob {
-            Blob::Condemned { at } => Some((*id, *at)),
-            Blob::Named { .. } => None,
-        })
+    /// What is known of blobs.
+    pub(super) fn blobs(&self, query: &BlobQuery) -> Vec<BlobRecord> {
+        match query {
+            BlobQuery::Named(ids) => ids.iter().filter_map(|id| self.blobs.get(id).cloned()).collect(),
+            BlobQuery::Content(digest) => {
+                let shared = |blob: &&BlobRecord| blob.references > 0 && blob.digest == Some(*digest);
+                self.blobs.values().find(shared).cloned().into_iter().collect()
+            }
+            BlobQuery::Condemned { until, after, limit } => {
+                let place = |blob: &BlobRecord| blob.condemned_at.map(|at| (at, blob.id));
+                let mut condemned: Vec<_> = self
+                    .blobs
+                    .values()
+                    .filter(|blob| place(blob).is_some_and(|place| place.0 <= *until && Some(place) > *after))
+                    .cloned()
+                    .collect();
+                condemned.sort_by_key(place);
+                condemned.truncate(*limit);
+                condemned
+            }
+        }
     }
 
     /// Applies one change, if its condition is met.
@@ -66,20 +74,24 @@ impl Index {
                 current => Outcome::Unmet { current: current.map(|record| record.version) },
             },
             Change::Remove { key, condition } => self.remove(key, &condition, now),
-            Change::Condemn { blob } => match self.blobs.get(&blob) {
-                Some(Blob::Named { .. }) => Outcome::Unmet { current: None },
-                Some(Blob::Condemned { .. }) => applied_to_blob(),
+            Change::Condemn { blob } => match self.references(blob) {
+                Some(0) => applied_to_blob(),
+                Some(_) => Outcome::Unmet { current: None },
                 None => {
-                    self.set_blob(blob, Some(Blob::Condemned { at: now }));
+                    self.set_blob(blob, Some(BlobRecord::condemned(blob, now)));
                     applied_to_blob()
                 }
             },
-            Change::Forget { blob } => match self.blobs.get(&blob) {
-                Some(Blob::Condemned { .. }) => {
+            Change::Require { blob } => match self.references(blob) {
+                None | Some(0) => Outcome::Condemned,
+                Some(_) => applied_to_blob(),
+            },
+            Change::Forget { blob } => match self.references(blob) {
+                Some(0) => {
                     self.set_blob(blob, None);
                     applied_to_blob()
                 }
-                Some(Blob::Named { .. }) | None => Outcome::Unmet { current: None },
+                None | Some(_) => Outcome::Unmet { current: None },
             },
         }
     }
@@ -110,9 +122,9 @@ impl Index {
         // The new reference comes first: putting a record again must not condemn the blob that it keeps.
         if let Some(id) = record.blob() {
             let named = match self.blobs.get(&id) {
-                Some(Blob::Condemned { .. }) => return Outcome::Condemned,
-                Some(Blob::Named { records, size }) => Blob::Named { records: records + 1, size: *size },
-                None => Blob::Named { records: 1, size: record.content.stored_size },
+                Some(blob) if blob.references == 0 => return Outcome::Condemned,
+                Some(blob) => BlobRecord { references: blob.references + 1, ..blob.clone() },
+                None => BlobRecord::named(id, record.content.digest, record.content.stored_size),
             };
             self.set_blob(id, Some(named));
         }
@@ -133,15 +145,18 @@ impl Index {
 
     /// Takes a reference away; names the blob when that was the last.
     fn release(&mut self, id: Option<BlobId>, now: Timestamp) -> Vec<BlobId> {
-        let Some((id, Blob::Named { records, size })) = id.and_then(|id| Some((id, *self.blobs.get(&id)?))) else {
+        let Some(blob) = id.and_then(|id| self.blobs.get(&id)).filter(|blob| blob.references > 0) else {
             return Vec::new();
         };
-        if records > 1 {
-            self.set_blob(id, Some(Blob::Named { records: records - 1, size }));
-            return Vec::new();
-        }
-        self.set_blob(id, Some(Blob::Condemned { at: now }));
-        vec![id]
+        let (id, references) = (blob.id, blob.references - 1);
+        let condemned_at = (references == 0).then_some(now);
+        self.set_blob(id, Some(BlobRecord { references, condemned_at, ..blob.clone() }));
+        if references == 0 { vec![id] } else { Vec::new() }
+    }
+
+    /// How many records name a blob: none, when it is condemned.
+    fn references(&self, id: BlobId) -> Option<u64> {
+        self.blobs.get(&id).map(|blob| blob.references)
     }
 
     fn set_record(&mut self, key: EntryKey, record: Option<Box<Record>>) {
@@ -154,13 +169,13 @@ impl Index {
         self.journal.push(Step::Record(key, before));
     }
 
-    fn set_blob(&mut self, id: BlobId, blob: Option<Blob>) {
-        self.totals.add_blob(blob);
+    fn set_blob(&mut self, id: BlobId, blob: Option<BlobRecord>) {
+        self.totals.add_blob(blob.as_ref());
         let before = match blob {
             Some(blob) => self.blobs.insert(id, blob),
             None => self.blobs.remove(&id),
         };
-        self.totals.subtract_blob(before);
+        self.totals.subtract_blob(before.as_ref());
         self.journal.push(Step::Blob(id, before));
     }
 }
@@ -178,24 +193,24 @@ impl Totals {
         self.bytes -= bytes;
     }
 
-    fn add_blob(&mut self, blob: Option<Blob>) {
+    fn add_blob(&mut self, blob: Option<&BlobRecord>) {
         match blob {
-            Some(Blob::Named { size, .. }) => {
+            Some(blob) if blob.references > 0 => {
                 self.blobs += 1;
-                self.bytes += u128::from(size);
+                self.bytes += u128::from(blob.size);
             }
-            Some(Blob::Condemned { .. }) => self.condemned += 1,
+            Some(_) => self.condemned += 1,
             None => {}
         }
     }
 
-    fn subtract_blob(&mut self, blob: Option<Blob>) {
+    fn subtract_blob(&mut self, blob: Option<&BlobRecord>) {
         match blob {
-            Some(Blob::Named { size, .. }) => {
+            Some(blob) if blob.references > 0 => {
                 self.blobs -= 1;
-                self.bytes -= u128::from(size);
+                self.bytes -= u128::from(blob.size);
             }
-            Some(Blob::Condemned { .. }) => self.condemned -= 1,
+            Some(_) => self.condemned -= 1,
             None => {}
         }
     }

@@ -3,9 +3,9 @@
 use super::index::Index;
 use super::{NAME, closed};
 use crate::{
-    BackendInfo, Capabilities, Change, Coherence, Condition, Cursor, EntryKey, Fields, Filter, Locality,
-    MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, ReclaimOrder, Reclaimed,
-    Record,
+    BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Coherence, Condition, Cursor, EntryKey, Fields, Filter,
+    Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, ReclaimOrder,
+    Reclaimed, Record,
 };
 use async_trait::async_trait;
 use cacheness_core::{Clock, Result, Timestamp};
@@ -80,19 +80,15 @@ impl MetadataBackend for MemoryMetadata {
         self.with("page", |index| page(index, query, after.as_ref(), now))
     }
 
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        self.with("blobs", |index| index.blobs(query))
+    }
+
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
         let now = self.clock.now();
-        match plan {
-            Reclaim::Entries { filter, order, limit, until_bytes } => {
-                filter.check()?;
-                self.with("reclaim", |index| remove(index, filter, *order, *limit, *until_bytes, now))
-            }
-            Reclaim::Condemned { before, limit } => self.with("reclaim", |index| {
-                let mut blobs = index.condemned().filter(|(_, at)| at < before).map(|(id, _)| id);
-                let condemned = blobs.by_ref().take(*limit).collect();
-                Reclaimed { condemned, more: blobs.next().is_some(), ..Reclaimed::default() }
-            }),
-        }
+        let Reclaim::Entries { filter, order, limit, until_bytes } = plan;
+        filter.check()?;
+        self.with("reclaim", |index| remove(index, filter, *order, *limit, *until_bytes, now))
     }
 
     async fn stats(&self) -> Result<MetadataStats> {
@@ -143,7 +139,7 @@ fn check(change: &Change) -> Result<()> {
                 Condition::Always | Condition::Absent | Condition::Version(_) => Ok(()),
             }
         }
-        Change::Condemn { .. } | Change::Forget { .. } => Ok(()),
+        Change::Condemn { .. } | Change::Require { .. } | Change::Forget { .. } => Ok(()),
     }
 }
 
@@ -160,14 +156,15 @@ fn page(index: &Index, query: &Query, after: Option<&Cursor>, now: Timestamp) ->
         .take_while(|(key, _)| key.as_str().starts_with(&query.prefix) && !key.is_system());
     for (seen, (key, record)) in wanted.enumerate() {
         if records.len() == query.limit.max(1) || seen == PAGE_SCAN {
-            return Page { records, next: last.map(|key: &EntryKey| Cursor::after(key.clone())) };
+            let next = last.map(|key: &EntryKey| Cursor::after(key.clone()));
+            return Page { records, next, ..Page::default() };
         }
         if query.filter.matches(record, now) {
             records.push(projected(record, query.fields));
         }
         last = Some(key);
     }
-    Page { records, next: None }
+    Page { records, ..Page::default() }
 }
 
 fn remove(

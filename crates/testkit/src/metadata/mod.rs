@@ -68,6 +68,9 @@ suite! {
         condemning_is_met_only_without_references,
         forgetting_is_met_only_by_condemned_blobs,
         condemned_blobs_are_named_by_time_and_in_batches,
+        blobs_are_told_by_their_names,
+        a_blob_is_found_by_its_content_while_records_name_it,
+        requiring_is_met_only_while_records_name_the_blob,
         a_system_record_holds_its_blob_too,
     }
     async totals {

@@ -1,10 +1,10 @@
 //! References to blobs are counted; a blob without one is condemned, and named again only after it was forgotten.
 
-use super::steps::{applied, apply, condemned, everything, find, patch_if, put, put_all, reclaim, remove, unmet};
+use super::steps::{applied, apply, condemned, everything, find, patch_if, put, put_all, remove, unmet};
 use crate::records::{NOW, annotations, blob, in_blob, inline, sample, version};
 use crate::{MetadataSubject, Result};
 use cacheness_core::Timestamp;
-use cacheness_storage::{Change, Condition, OnUnmet, Outcome, Patch, Reclaim, Reclaimed};
+use cacheness_storage::{BlobId, BlobQuery, Change, Condition, Digest, OnUnmet, Outcome, Patch};
 
 const FOREVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
@@ -133,26 +133,76 @@ pub(super) async fn condemned_blobs_are_named_by_time_and_in_batches(subject: &M
         apply(&*store, remove(&format!("key {n}"))).await?;
     }
     let before = everything(&*store).await?;
-    let nothing = reclaim(&*store, Reclaim::Condemned { before: Timestamp::from_micros(0), limit: 100 }).await?;
-    assert_eq!(nothing, Reclaimed::default(), "none was condemned so early");
-    let all = reclaim(&*store, Reclaim::Condemned { before: FOREVER, limit: 100 }).await?;
-    assert!(all.keys.is_empty() && !all.more && all.condemned.len() == 10, "{all:?}");
-    let some = reclaim(&*store, Reclaim::Condemned { before: FOREVER, limit: 3 }).await?;
-    assert!(some.more && some.condemned.len() == 3, "{some:?}");
-    assert_eq!(everything(&*store).await?, before, "naming condemned blobs changes nothing");
-
-    let mut forgotten = Vec::new();
+    let condemned = async |until, after, limit| store.blobs(&BlobQuery::Condemned { until, after, limit }).await;
+    assert_eq!(condemned(Timestamp::from_micros(0), None, 100).await?, [], "none was condemned so early");
+    let all = condemned(FOREVER, None, 100).await?;
+    let places: Vec<_> = all.iter().map(|blob| (blob.condemned_at, blob.id)).collect();
+    assert!(all.len() == 10 && places.is_sorted(), "{all:?}");
+    assert!(all.iter().all(|blob| blob.references == 0 && blob.size == 10 && blob.digest.is_some()), "{all:?}");
+    let mut pages = Vec::new();
+    let mut after = None;
     loop {
-        let reclaimed = reclaim(&*store, Reclaim::Condemned { before: FOREVER, limit: 3 }).await?;
-        if reclaimed.condemned.is_empty() {
-            break;
-        }
-        let changes = reclaimed.condemned.iter().map(|blob| Change::Forget { blob: *blob }).collect();
-        store.commit(changes, OnUnmet::Abort).await?;
-        forgotten.extend(reclaimed.condemned);
+        let page = condemned(FOREVER, after, 3).await?;
+        assert!(page.len() <= 3, "{page:?}");
+        let Some(last) = page.last() else { break };
+        after = last.condemned_at.map(|at| (at, last.id));
+        pages.extend(page);
     }
-    forgotten.sort();
-    assert_eq!(forgotten, (0..10).map(blob).collect::<Vec<_>>());
+    assert_eq!(pages, all);
+    assert_eq!(everything(&*store).await?, before, "naming condemned blobs changes nothing");
+    Ok(())
+}
+
+pub(super) async fn blobs_are_told_by_their_names(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    put_all(&*store, [in_blob("key", blob(1), 10), in_blob("twin", blob(1), 10), in_blob("gone", blob(2), 20)]).await?;
+    apply(&*store, remove("gone")).await?;
+    apply(&*store, Change::Condemn { blob: blob(3) }).await?;
+    let mut told = store.blobs(&BlobQuery::Named((1..5).map(blob).collect())).await?;
+    told.sort_by_key(|blob| blob.id);
+    let told: Vec<_> = told
+        .iter()
+        .map(|blob| (blob.id, blob.references, blob.size, blob.digest.is_some(), blob.condemned_at.is_some()))
+        .collect();
+    let expected = [(blob(1), 2, 10, true, false), (blob(2), 0, 20, true, true), (blob(3), 0, 0, false, true)];
+    assert_eq!(told, expected, "the fourth is unknown");
+    assert_eq!(store.blobs(&BlobQuery::Named(Vec::new())).await?, []);
+    Ok(())
+}
+
+pub(super) async fn a_blob_is_found_by_its_content_while_records_name_it(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    for digest in [Digest::Xxh3([7; 16]), Digest::Blake3([7; 32])] {
+        let find = async || store.blobs(&BlobQuery::Content(digest)).await;
+        assert_eq!(find().await?, [], "nothing of this content is there");
+        let mut record = in_blob("key", BlobId::from_bytes([digest.as_bytes().len() as u8; 16]), 10);
+        record.content.digest = digest;
+        let id = record.blob();
+        put_all(&*store, [in_blob("other", blob(9), 10), record]).await?;
+        let found = find().await?;
+        assert_eq!(found.iter().map(|blob| (Some(blob.id), blob.digest)).collect::<Vec<_>>(), [(id, Some(digest))]);
+        apply(&*store, remove("key")).await?;
+        assert_eq!(find().await?, [], "what is condemned cannot be shared");
+    }
+    Ok(())
+}
+
+pub(super) async fn requiring_is_met_only_while_records_name_the_blob(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    put_all(&*store, [in_blob("key", blob(1), 10)]).await?;
+    let share = async |n| {
+        let changes = vec![Change::Require { blob: blob(n) }, put(in_blob("shares", blob(n), 10))];
+        store.commit(changes, OnUnmet::Abort).await
+    };
+    assert_eq!(share(2).await?, [Outcome::Condemned, Outcome::Aborted], "nobody knows it");
+    assert_eq!(share(1).await?, [applied(None, &[]), applied(None, &[])]);
+    apply(&*store, remove("key")).await?;
+    assert_eq!(share(1).await?[0], applied(None, &[]), "one record still names it");
+    apply(&*store, remove("shares")).await?;
+    assert_eq!(condemned(&*store).await?, [blob(1)]);
+    assert_eq!(share(1).await?, [Outcome::Condemned, Outcome::Aborted], "it is condemned");
+    apply(&*store, Change::Forget { blob: blob(1) }).await?;
+    assert_eq!(share(1).await?, [Outcome::Condemned, Outcome::Aborted], "it is forgotten");
     Ok(())
 }
 

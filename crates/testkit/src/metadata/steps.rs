@@ -3,8 +3,8 @@
 use crate::Result;
 use cacheness_core::Timestamp;
 use cacheness_storage::{
-    BlobId, Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome, Patch, Query, Reclaim, Reclaimed,
-    Record, Version,
+    BlobId, BlobQuery, Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome, Patch, Query, Reclaim,
+    Reclaimed, Record, Version,
 };
 
 pub(super) type Store = dyn MetadataBackend;
@@ -95,8 +95,9 @@ pub(super) async fn keys(store: &Store, query: &Query) -> Result<Vec<String>> {
 
 /// All condemned blobs, sorted.
 pub(super) async fn condemned(store: &Store) -> Result<Vec<BlobId>> {
-    let before = Timestamp::from_micros(i64::MAX);
-    let mut blobs = reclaim(store, Reclaim::Condemned { before, limit: 100_000 }).await?.condemned;
+    let until = Timestamp::from_micros(i64::MAX);
+    let found = store.blobs(&BlobQuery::Condemned { until, after: None, limit: 100_000 }).await?;
+    let mut blobs: Vec<_> = found.iter().map(|blob| blob.id).collect();
     blobs.sort();
     Ok(blobs)
 }

@@ -5,7 +5,7 @@ use crate::records::{blob, in_blob, sample, version};
 use crate::{MetadataSubject, Result};
 use cacheness_core::{Clock, Timestamp};
 use cacheness_storage::{
-    Condition, Field, Filter, Locality, MetadataBackend, Operand, Query, Reclaim, ReclaimOrder, Record,
+    BlobQuery, Condition, Field, Filter, Locality, MetadataBackend, Operand, Query, Reclaim, ReclaimOrder, Record,
 };
 use std::time::Duration;
 
@@ -91,15 +91,15 @@ pub(super) async fn a_blob_is_condemned_at_the_time_of_the_store(subject: &Metad
     let before = store.stats().await?.now;
     apply(&*store, remove("key")).await?;
     let after = store.stats().await?.now;
-    let condemned_before = async |before| -> Result<usize> {
-        Ok(reclaim(&*store, Reclaim::Condemned { before, limit: 10 }).await?.condemned.len())
+    let condemned_until = async |until| -> Result<usize> {
+        Ok(store.blobs(&BlobQuery::Condemned { until, after: None, limit: 10 }).await?.len())
     };
-    assert_eq!(condemned_before(before).await?, 0);
-    assert_eq!(condemned_before(after.offset(1)).await?, 1);
+    assert_eq!(condemned_until(before.offset(-1)).await?, 0);
+    assert_eq!(condemned_until(after).await?, 1);
     if !has_own_clock(&*store) {
         subject.clock().advance(HOUR);
         apply(&*store, cacheness_storage::Change::Condemn { blob: blob(1) }).await?;
-        assert_eq!(condemned_before(after.offset(1)).await?, 1, "condemning again does not make it younger");
+        assert_eq!(condemned_until(after).await?, 1, "condemning again does not make it younger");
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use crate::place::{Place, Yield};
 use cacheness_core::{Clock, SystemClock, Timestamp};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
-    BackendInfo, BlobId, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind, Fields, Filter, Locality,
-    Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query, Reclaim, ReclaimOrder, Reclaimed, Record,
-    Result, async_trait,
+    BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind,
+    Fields, Filter, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query, Reclaim,
+    ReclaimOrder, Reclaimed, Record, Result, async_trait,
 };
 use cacheness_testkit::MetadataSubject;
 use serde_json::Value as Json;
@@ -25,6 +25,7 @@ pub(crate) enum Flaw {
     CountsSystemRecords,
     CursorMustExist,
     EmptyPageLeadsOn,
+    FindsCondemned,
     FloatTotals,
     FoldsCase,
     ForgetsAnything,
@@ -58,6 +59,7 @@ pub(crate) enum Flaw {
     RefusesEmptyCommits,
     RemovesFirst,
     RenamesItself,
+    RequiresNothing,
     ReversesChanges,
     RoundsFloats,
     ShowsSystemRecords,
@@ -66,6 +68,7 @@ pub(crate) enum Flaw {
     StaysOpen,
     StopsAtShortPages,
     SystemHoldsNothing,
+    TellsOnlyCounts,
     TwoLines,
     ZeroIsNone,
 }
@@ -231,6 +234,12 @@ impl MetadataBackend for Flawed {
         if self.flaw == ReversesChanges {
             changes.reverse();
         }
+        if self.flaw == RequiresNothing && matches!(changes[..], [Change::Require { .. }, ..]) {
+            changes.remove(0);
+            let mut outcomes = self.inner.commit(changes, on_unmet).await?;
+            outcomes.insert(0, Outcome::Applied { previous: None, condemned: Vec::new() });
+            return Ok(outcomes);
+        }
         let mut outcomes = self.inner.commit(changes.clone(), on_unmet).await?;
         for (outcome, change) in outcomes.iter_mut().zip(&changes) {
             *outcome = self.outcome(change, outcome.clone()).await?;
@@ -252,12 +261,12 @@ impl MetadataBackend for Flawed {
             LimitsFilters if matches!(&query.filter, Filter::In(_, values) if values.len() > 32_766) => {
                 return Err(Error::new(ErrorKind::Metadata, "too many variables"));
             }
-            ZeroIsNone if query.limit == 0 => return Ok(Page { records: Vec::new(), next: None }),
+            ZeroIsNone if query.limit == 0 => return Ok(Page::default()),
             CursorMustExist => {
                 if let Some(cursor) = &after
                     && self.find(cursor.key()).await?.is_none()
                 {
-                    return Ok(Page { records: Vec::new(), next: None });
+                    return Ok(Page::default());
                 }
             }
             _ => {}
@@ -279,6 +288,25 @@ impl MetadataBackend for Flawed {
         Ok(page)
     }
 
+    async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
+        self.enter().await?;
+        let mut query = query.clone();
+        if let (BlobQuery::Condemned { limit, .. }, IgnoresReclaimLimit) = (&mut query, self.flaw) {
+            *limit = usize::MAX;
+        }
+        let mut blobs = self.inner.blobs(&query).await?;
+        match (&query, self.flaw) {
+            (BlobQuery::Named(_), TellsOnlyCounts) => blobs.iter_mut().for_each(|blob| blob.digest = None),
+            (BlobQuery::Content(digest), FindsCondemned) if blobs.is_empty() => {
+                let until = Timestamp::from_micros(i64::MAX);
+                blobs = self.inner.blobs(&BlobQuery::Condemned { until, after: None, limit: 100 }).await?;
+                blobs.retain(|blob| blob.digest == Some(*digest));
+            }
+            _ => {}
+        }
+        Ok(blobs)
+    }
+
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
         self.enter().await?;
         let mut plan = plan.clone();
@@ -294,7 +322,6 @@ impl MetadataBackend for Flawed {
                     _ => {}
                 }
             }
-            Reclaim::Condemned { limit, .. } if self.flaw == IgnoresReclaimLimit => *limit = usize::MAX,
             _ => {}
         }
         let mut reclaimed = self.inner.reclaim(&plan).await?;

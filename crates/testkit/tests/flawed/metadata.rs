@@ -15,6 +15,7 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (CountsSystemRecords, &["totals_leave_system_records_out"]),
     (CursorMustExist, &["a_cursor_is_a_place_not_a_record", "pages_go_on_rightly_when_the_store_changes_between_them"]),
     (EmptyPageLeadsOn, &["an_empty_store_has_one_empty_page"]),
+    (FindsCondemned, &["a_blob_is_found_by_its_content_while_records_name_it"]),
     (FloatTotals, &["the_totals_of_large_blobs_are_exact"]),
     (FoldsCase, &["a_missing_key_has_no_record", "any_text_is_a_key_of_its_own"]),
     (ForgetsAnything, &["forgetting_is_met_only_by_condemned_blobs"]),
@@ -97,6 +98,7 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (RefusesEmptyCommits, &["an_empty_commit_changes_nothing"]),
     (RemovesFirst, &["putting_the_same_blob_again_keeps_it"]),
     (RenamesItself, &["what_it_says_of_itself_is_constant"]),
+    (RequiresNothing, &["requiring_is_met_only_while_records_name_the_blob"]),
     (ReversesChanges, &["changes_apply_in_order_and_see_each_other", "a_blob_moves_between_keys_within_a_commit"]),
     (RoundsFloats, &["every_number_of_the_metadata_comes_back_exactly"]),
     (ShowsSystemRecords, &["pages_pass_over_system_records"]),
@@ -105,6 +107,7 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (StaysOpen, &["closing_ends_it_and_closing_again_is_no_error"]),
     (StopsAtShortPages, &["a_filter_that_few_records_meet_still_ends"]),
     (SystemHoldsNothing, &["a_system_record_holds_its_blob_too"]),
+    (TellsOnlyCounts, &["blobs_are_told_by_their_names"]),
     (TwoLines, &["it_prints_as_one_line"]),
     (ZeroIsNone, &["a_limit_of_zero_counts_as_one"]),
 ];
