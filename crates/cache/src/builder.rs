@@ -6,7 +6,7 @@ use crate::stats::Counters;
 use crate::{Bundle, Registry, future, sync};
 use cacheness_core::{BackendUrl, Clock, Driver, Error, ErrorKind, Op, Result, Rng, Runtime, SystemClock, SystemRng};
 use cacheness_storage::engine::{Compression, Engine, EngineOptions, Parts};
-use cacheness_storage::{BlobBackend, Durability, MetadataBackend, OpenContext};
+use cacheness_storage::{BlobBackend, Durability, IntoBlobBackend, IntoMetadataBackend, MetadataBackend, OpenContext};
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -75,15 +75,15 @@ impl<C> CacheBuilder<C> {
 
     /// The index, ready.
     #[must_use]
-    pub fn metadata_backend(mut self, backend: impl MetadataBackend) -> Self {
-        self.metadata = Some(Choice::Ready(Arc::new(backend)));
+    pub fn metadata_backend(mut self, backend: impl IntoMetadataBackend) -> Self {
+        self.metadata = Some(Choice::Ready(backend.into_metadata_backend()));
         self
     }
 
     /// The blobs, ready.
     #[must_use]
-    pub fn blob_backend(mut self, backend: impl BlobBackend) -> Self {
-        self.blobs = Some(Choice::Ready(Arc::new(backend)));
+    pub fn blob_backend(mut self, backend: impl IntoBlobBackend) -> Self {
+        self.blobs = Some(Choice::Ready(backend.into_blob_backend()));
         self
     }
 
@@ -126,6 +126,32 @@ impl<C> CacheBuilder<C> {
     #[must_use]
     pub fn max_value_size(mut self, bytes: u64) -> Self {
         self.options.max_value_size = bytes;
+        self
+    }
+
+    /// Whether nothing may be made or changed: not even what opening makes otherwise, nor what a get finds damaged. No
+    /// unless set.
+    ///
+    /// It works in a directory that this process may only read. What another process writes stays visible.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.options.read_only = read_only;
+        self
+    }
+
+    /// How old a blob that no entry names must be before a sweep condemns it, and how long after that another deletes it;
+    /// an hour unless set.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = grace;
+        self
+    }
+
+    /// How long the blob of a replaced or removed entry stays on a backend that many machines share, for those who read
+    /// it; 15 minutes unless set.
+    #[must_use]
+    pub fn delete_grace(mut self, grace: Duration) -> Self {
+        self.options.delete_grace = grace;
         self
     }
 
@@ -236,7 +262,8 @@ struct Plan {
 impl Plan {
     async fn open(self) -> Result<Arc<Core>> {
         let Self { registry, default_ttl, on_invalid, runtime, clock, rng, options, .. } = self;
-        let context = OpenContext::new().clock(clock.clone()).durability(options.durability);
+        let context =
+            OpenContext::new().clock(clock.clone()).durability(options.durability).read_only(options.read_only);
         let metadata = match self.metadata {
             Place::Url(url) => registry.backends.open_metadata(&url, &context).await?,
             Place::Ready(backend) => backend,

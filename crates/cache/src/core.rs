@@ -6,7 +6,9 @@ use crate::{Key, PutOptions};
 use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::ErasedHandler;
 use cacheness_storage::engine::{Engine, Found, Lookup, NewEntry, Source, Written};
-use cacheness_storage::{Annotations, Condition, EntryPage, Field, Fields, Filter, Operand, Query, Record, Version};
+use cacheness_storage::{
+    Annotations, Condition, EntryPage, Field, Fields, Filter, Operand, Query, Record, ValueReader, Version,
+};
 use std::any::Any;
 use std::time::Duration;
 
@@ -69,19 +71,38 @@ impl Core {
         fields: Fields,
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<Option<(T, Record)>> {
+        let Some(Found { record, stored }) = self.find(key, fields).await? else { return Ok(None) };
+        match self.engine.decode(&record, stored, fallback).await {
+            Ok(value) => {
+                self.counters.hit();
+                Ok(Some((value, record)))
+            }
+            Err(error) => self.invalid(key, record.version, error).await,
+        }
+    }
+
+    /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
+    pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
+        let Some(found) = self.find(key, Fields::VALUE).await? else { return Ok(None) };
+        let judged = found.record.version;
+        match self.engine.reader(found).await {
+            Ok(reader) => {
+                self.counters.hit();
+                Ok(Some(reader))
+            }
+            Err(error) => self.invalid(key, judged, error).await,
+        }
+    }
+
+    /// The live entry of a key with its stored bytes at hand, or `None`, counted by its reason.
+    async fn find(&self, key: Key, fields: Fields) -> Result<Option<Found>> {
         let now = self.now();
         let lookup = self.engine.find(&key.entry_key(), fields, |record| judge(key, record, now)).await;
         match lookup.or_else(|error| self.unreadable(error).map(Lookup::Refused))? {
+            Lookup::Found(found) => Ok(Some(found)),
             Lookup::Absent => Ok(self.miss(MissReason::Absent)),
             Lookup::Refused(reason) => Ok(self.miss(reason)),
             Lookup::Lost(record, error) => self.invalid(key, record.version, error).await,
-            Lookup::Found(Found { record, stored }) => match self.engine.decode(&record, stored, fallback).await {
-                Ok(value) => {
-                    self.counters.hit();
-                    Ok(Some((value, record)))
-                }
-                Err(error) => self.invalid(key, record.version, error).await,
-            },
         }
     }
 

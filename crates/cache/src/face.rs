@@ -4,9 +4,10 @@ use crate::{Key, PutOptions, Stats, future, sync};
 use cacheness_core::faces;
 use cacheness_handlers::{Put, Value};
 use cacheness_storage::engine::{Async, Blocking, Face, Source};
-use cacheness_storage::{Entry, EntryPage, Fields, Filter, Query};
+use cacheness_storage::{Entry, EntryPage, Fields, Filter, Query, Swept, ValueReader, Verified};
 use serde::Serialize;
 use std::any::Any;
+use std::io::Read;
 use std::sync::Arc;
 
 faces! {
@@ -67,6 +68,19 @@ faces! {
         run(core, (put, source)) { core.put(put, source).await }
     }
 
+    /// Stores the bytes that a reader gives, of any number, in constant memory. They come back as a `Vec<u8>`, or by
+    /// `get_reader`.
+    ///
+    /// # Errors
+    ///
+    /// As `put`; [`Storage`](crate::ErrorKind::Storage) when the reader fails: nothing is stored then.
+    pub fn put_reader[K: Serialize](&self, key: K, reader: impl Read + Send + 'static) -> Key {
+        prepare(core, _face) {
+            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, Source::reader(reader)?))
+        }
+        run(core, (put, source)) { core.put(put, source).await }
+    }
+
     /// The value under the key of some parameters; `None`, counted by its reason, when there is no live one of this
     /// type.
     ///
@@ -101,6 +115,17 @@ faces! {
     pub fn get_typed[T: Any + Send + Sync](&self, key: impl Serialize) -> Option<T> {
         prepare(_core, _face) { Key::of(key) }
         run(core, key) { Ok(core.get(key, Fields::VALUE, None).await?.map(|(value, _)| value)) }
+    }
+
+    /// A reader of a live entry's bytes or text, in constant memory. All bytes pass their digest before the reader is given
+    /// out, and stay readable when the entry is replaced or removed.
+    ///
+    /// # Errors
+    ///
+    /// As `get`. Values that are neither bytes nor text are of another type.
+    pub fn get_reader[](&self, key: impl Serialize) -> Option<ValueReader> {
+        prepare(_core, _face) { Key::of(key) }
+        run(core, key) { core.reader(key).await }
     }
 
     /// Everything known about a live entry, without reading its value.
@@ -151,6 +176,28 @@ faces! {
     pub fn stats[](&self) -> Stats {
         prepare(_core, _face) { Ok(()) }
         run(core, ()) { core.stats().await }
+    }
+
+    /// Removes what crashes and interrupted puts left: blobs that no entry names, and files of killed processes, each
+    /// after its grace. Any number of processes may sweep at once, beside any other work.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return; what was done before stays done.
+    pub fn sweep[](&self) -> Swept {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.sweep().await }
+    }
+
+    /// Reads every entry, expired ones too, and compares it with its digest. It changes nothing; damage is no error but
+    /// a finding.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
+    pub fn verify[](&self) -> Verified {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.verify().await }
     }
 
     /// Removes every entry; returns how many.

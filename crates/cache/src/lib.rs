@@ -14,7 +14,7 @@ mod tokio_runtime;
 pub use builder::CacheBuilder;
 pub use cacheness_core::{Error, ErrorKind, Op, Result};
 pub use cacheness_storage::engine::Compression;
-pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Query};
+pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Problem, Query, Swept, ValueReader, Verified};
 pub use core::OnInvalid;
 pub use handle::{future, sync};
 pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};

@@ -28,6 +28,13 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
     }
 
+    /// This time less `duration`, rounded as [`after`](Self::after) does and saturating at the beginning of the range.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let micros = duration.as_nanos().div_ceil(1000);
+        Self(self.0.saturating_sub(i64::try_from(micros).unwrap_or(i64::MAX)))
+    }
+
     /// This time plus a signed number of microseconds, saturating.
     #[must_use]
     pub fn offset(self, micros: i64) -> Self {

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-/// What the names of temporary files begin with, so that a sweep knows those of a killed process.
+/// What the names of temporary files begin with. They are locked as long as their process lives, so that a sweep knows
+/// those of a killed one.
 pub const FILE_PREFIX: &str = "cacheness-spool-";
 
 /// Takes a payload of any size in constant memory. Dropped before [`finish`](Self::finish), it leaves nothing behind.
@@ -88,10 +89,13 @@ impl Write for Spool {
 
 fn create_file(staging: Option<&Path>) -> Result<NamedTempFile> {
     let directory = staging.map_or_else(std::env::temp_dir, Path::to_owned);
-    Builder::new().prefix(FILE_PREFIX).tempfile_in(&directory).map_err(|error| {
+    let file = Builder::new().prefix(FILE_PREFIX).tempfile_in(&directory).map_err(|error| {
         let message = format!("a temporary file in {} could not be created", directory.display());
         Error::io(ErrorKind::Storage, message, error)
-    })
+    })?;
+    // Where locks do not work, the sweep goes by the age of the file alone.
+    drop(file.as_file().try_lock());
+    Ok(file)
 }
 
 fn not_written(path: &Path, error: io::Error) -> io::Error {
@@ -122,6 +126,22 @@ impl Spooled {
     /// Whether it has no bytes at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// All of it in memory.
+    ///
+    /// # Errors
+    ///
+    /// What the file system returns.
+    pub fn into_bytes(self) -> Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes),
+            Self::File(file) => {
+                let mut bytes = Vec::new();
+                file.reader()?.read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
     }
 }
 

@@ -29,6 +29,12 @@ pub(super) fn check_pair(
         let message = format!("the index {metadata} outlives the blobs on {blobs}, which end with this process");
         return Err(Error::new(ErrorKind::Config, message).advice("keep both in memory, or neither"));
     }
+    for (name, info) in [(metadata.to_string(), &index), (blobs.to_string(), &bytes)] {
+        if options.read_only && !info.capabilities.read_only {
+            let message = format!("{name} cannot be opened read-only");
+            return Err(Error::new(ErrorKind::Config, message).advice("open it for writing, or choose another backend"));
+        }
+    }
     if options.durability == crate::Durability::Full {
         for (name, info) in [(metadata.to_string(), &index), (blobs.to_string(), &bytes)] {
             if !info.capabilities.full_durability {
@@ -47,8 +53,11 @@ pub(super) fn check_pair(
 const LOOKS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The identity that both sides name; new on an empty pair.
+/// The identity that both sides name; new on an empty pair, unless nothing may be changed.
 pub(super) async fn agree(parts: &Parts) -> Result<StoreId> {
+    if parts.options.read_only {
+        return known(parts).await;
+    }
     let mut problem = String::new();
     for _ in 0..LOOKS {
         problem = match (indexed(parts).await?, marked(parts).await?) {
@@ -75,6 +84,22 @@ pub(super) async fn agree(parts: &Parts) -> Result<StoreId> {
     Err(Error::new(ErrorKind::ForeignStore, format!("{problem} ({} and {})", parts.metadata, parts.blobs))
         .operation("open")
         .advice("put the index and the blobs of one store together, or choose an empty place"))
+}
+
+/// The identity that both sides name already.
+async fn known(parts: &Parts) -> Result<StoreId> {
+    let problem = match (indexed(parts).await?, marked(parts).await?) {
+        (Some(index), Mark::Of(marker)) if index == marker => return Ok(index),
+        (None, Mark::None | Mark::Partial) => {
+            let message = format!("there is no store in {} and {}", parts.metadata, parts.blobs);
+            return Err(Error::new(ErrorKind::Config, message).advice("open it for writing once, which makes it"));
+        }
+        (Some(index), Mark::Of(marker)) => format!("blobs belong to store {marker}, the index to {index}"),
+        (Some(index), _) => format!("the index belongs to store {index}, the blob root is not marked"),
+        (None, Mark::Of(marker)) => format!("blobs belong to store {marker}, but the index is new"),
+    };
+    Err(Error::new(ErrorKind::ForeignStore, format!("{problem} ({} and {})", parts.metadata, parts.blobs))
+        .advice("put the index and the blobs of one store together"))
 }
 
 async fn pause(parts: &Parts) {

@@ -23,7 +23,7 @@ impl Engine {
     ///
     /// [`ErrorKind::Closed`], and what the index returns.
     pub async fn remove(&self, key: &EntryKey, condition: Condition) -> Result<bool> {
-        self.check_open()?;
+        self.check_writable()?;
         let outcome = self.commit_one(Change::Remove { key: key.clone(), condition }).await?;
         Ok(matches!(outcome, Outcome::Applied { previous: Some(_), .. }))
     }
@@ -34,7 +34,7 @@ impl Engine {
     ///
     /// [`ErrorKind::Closed`], and what the index returns.
     pub async fn patch(&self, key: &EntryKey, patch: Patch, condition: Condition) -> Result<bool> {
-        self.check_open()?;
+        self.check_writable()?;
         let change = Change::Patch { key: key.clone(), patch: Box::new(patch), condition };
         Ok(self.commit_one(change).await?.is_applied())
     }
@@ -56,7 +56,7 @@ impl Engine {
     /// [`ErrorKind::Closed`], [`ErrorKind::InvalidQuery`], and what the index returns; batches that were removed
     /// before the error stay removed.
     pub async fn remove_where(&self, filter: &Filter) -> Result<u64> {
-        self.check_open()?;
+        self.check_writable()?;
         let plan =
             Reclaim::Entries { filter: filter.clone(), order: ReclaimOrder::Key, limit: BATCH, until_bytes: None };
         let start = Instant::now();
@@ -64,8 +64,8 @@ impl Engine {
         loop {
             let Reclaimed { keys, condemned, more, busy } = self.metadata.reclaim(&plan).await?;
             removed += keys.len() as u64;
-            self.delete_condemned(&condemned).await;
-            self.forget_deleted().await?;
+            self.delete_replaced(&condemned).await;
+            self.commit_and_forget(Vec::new()).await?;
             if busy && start.elapsed() > PATIENCE {
                 let message = "somebody else has been removing records all the time";
                 return Err(Error::new(ErrorKind::Unavailable, message).advice("try again when it is done"));
@@ -106,13 +106,9 @@ impl Engine {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let forgotten = self.forget_deleted().await;
+        let forgotten = self.commit_and_forget(Vec::new()).await.map(drop);
         let metadata = self.metadata.close().await;
         let blobs = self.blobs.close().await;
         forgotten.and(metadata).and(blobs)
-    }
-
-    async fn forget_deleted(&self) -> Result<()> {
-        self.commit_and_forget(Vec::new()).await.map(drop)
     }
 }

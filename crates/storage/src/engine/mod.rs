@@ -2,24 +2,37 @@
 //!
 //! `BlobStore` and the cache stand on it; a program uses those. What is public here may change with every version.
 
+mod commit;
+mod failpoint;
 mod hop;
 mod identity;
+mod leftover;
 mod manage;
 mod marker;
 mod options;
 mod payload;
 mod pipeline;
 mod read;
+mod reader;
+mod share;
 mod source;
+mod staging;
+mod sweep;
+mod verify;
 mod write;
 
+#[cfg(feature = "failpoints")]
+pub use failpoint::{Failpoints, Point};
 pub use options::{Compression, EngineOptions};
 pub use payload::Stored;
 pub use read::{Found, Lookup};
+pub use reader::ValueReader;
 pub use source::{Async, Blocking, Face, Source};
+pub use sweep::Swept;
+pub use verify::{Problem, Verified};
 pub use write::{NewEntry, Written};
 
-use crate::{BlobBackend, BlobId, MetadataBackend, StoreId, Version};
+use crate::{BlobBackend, BlobId, DigestAlgorithm, MetadataBackend, StoreId, Version};
 use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
 use cacheness_handlers::HandlerRegistry;
@@ -75,7 +88,10 @@ impl Engine {
         let placement = if blocking { Placement::Local } else { Placement::Remote };
         let driver = Driver::new(parts.runtime.clone(), placement)?;
         let store = identity::agree(&parts).await?;
-        let Parts { metadata, blobs, handlers, clock, rng, options, .. } = parts;
+        let Parts { metadata, blobs, handlers, clock, rng, mut options, .. } = parts;
+        if options.content_addressable {
+            options.digest = DigestAlgorithm::Blake3;
+        }
         let (closed, deleted) = (AtomicBool::new(false), Mutex::default());
         Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted })
     }
@@ -83,6 +99,11 @@ impl Engine {
     /// The identity of the store.
     pub fn store(&self) -> StoreId {
         self.store
+    }
+
+    /// Whether values of the same stored bytes share a blob.
+    pub fn is_content_addressable(&self) -> bool {
+        self.options.content_addressable
     }
 
     /// Where its work happens.
@@ -122,6 +143,14 @@ impl Engine {
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the store was closed").advice("open it again"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.options.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the store was opened read-only").advice("open it for writing"));
         }
         Ok(())
     }

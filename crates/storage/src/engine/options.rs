@@ -2,6 +2,7 @@
 
 use crate::{DigestAlgorithm, Durability};
 use cacheness_handlers::{Codec, Hints};
+use std::time::Duration;
 
 /// How an engine stores values. The defaults are those of the whole family.
 #[derive(Debug, Clone)]
@@ -21,6 +22,18 @@ pub struct EngineOptions {
     pub durability: Durability,
     /// Allow an index that only this machine sees beside blobs that many machines see.
     pub allow_split_locality: bool,
+    /// Values of the same stored bytes share a blob. The digest is BLAKE3 then.
+    pub content_addressable: bool,
+    /// Change nothing: not even what opening makes otherwise.
+    pub read_only: bool,
+    /// How old a blob that no record names must be before a sweep condemns it, and how long it is condemned before a
+    /// sweep deletes it; also how old a staging file must be.
+    pub grace: Duration,
+    /// How long a blob whose last record is gone stays on a backend that many machines share, for those who read it.
+    pub delete_grace: Duration,
+    /// Where tests stop, fail or kill this engine.
+    #[cfg(feature = "failpoints")]
+    pub failpoints: super::Failpoints,
 }
 
 impl Default for EngineOptions {
@@ -33,6 +46,12 @@ impl Default for EngineOptions {
             digest: DigestAlgorithm::Xxh3,
             durability: Durability::default(),
             allow_split_locality: false,
+            content_addressable: false,
+            read_only: false,
+            grace: Duration::from_secs(60 * 60),
+            delete_grace: Duration::from_secs(15 * 60),
+            #[cfg(feature = "failpoints")]
+            failpoints: super::Failpoints::default(),
         }
     }
 }

@@ -14,14 +14,34 @@ pub struct Stored(pub(super) Body);
 
 const BUFFER: usize = 64 << 10;
 
+/// Compares stored bytes with their digest, and gives them back to be read from their start.
+pub(super) fn verify(content: &Content, stored: Stored) -> Result<Stored> {
+    check_sizes(content)?;
+    match stored.0 {
+        Body::Bytes(bytes) => {
+            check_size(content, bytes.len() as u64)?;
+            check_digest(content, Digest::of(content.digest.algorithm(), &bytes))?;
+            Ok(Stored(Body::Bytes(bytes)))
+        }
+        Body::File { mut file, size } => {
+            check_size(content, size)?;
+            let start = file.stream_position()?;
+            let mut reader = BufReader::with_capacity(BUFFER, Hashing::new(&file, content));
+            io::copy(&mut reader, &mut io::sink())?;
+            reader.get_mut().verify(content)?;
+            drop(reader);
+            file.seek(SeekFrom::Start(start))?;
+            Ok(Stored(Body::File { file, size }))
+        }
+    }
+}
+
 /// Decodes stored bytes.
 pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) -> Result<Box<dyn Any + Send + Sync>> {
     let mut format = Format::new(content.format.clone(), content.format_version);
     format.schema = content.schema;
     format.extra = content.extra.clone();
-    if is_plain(content.encoding) && content.raw_size != content.stored_size {
-        return Err(Error::new(ErrorKind::Corrupt, "the record's sizes contradict each other"));
-    }
+    check_sizes(content)?;
     match stored.0 {
         Body::Bytes(bytes) => handler.decode(&mut in_memory(content, bytes)?, &format),
         Body::File { file, size } => {
@@ -43,6 +63,11 @@ pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) ->
 fn in_memory(content: &Content, bytes: Bytes) -> Result<SliceReader> {
     check_size(content, bytes.len() as u64)?;
     check_digest(content, Digest::of(content.digest.algorithm(), &bytes))?;
+    decompressed(content, bytes)
+}
+
+/// The value's bytes behind its stored ones, which are verified.
+pub(super) fn decompressed(content: &Content, bytes: Bytes) -> Result<SliceReader> {
     if is_plain(content.encoding) {
         return Ok(SliceReader::new(bytes));
     }
@@ -51,6 +76,14 @@ fn in_memory(content: &Content, bytes: Bytes) -> Result<SliceReader> {
 
 fn is_plain(encoding: Encoding) -> bool {
     encoding.codec == CodecId::None && encoding.shuffle <= 1
+}
+
+/// Without a codec, the sizes before and after it are equal.
+fn check_sizes(content: &Content) -> Result<()> {
+    if is_plain(content.encoding) && content.raw_size != content.stored_size {
+        return Err(Error::new(ErrorKind::Corrupt, "the record's sizes contradict each other"));
+    }
+    Ok(())
 }
 
 fn check_size(content: &Content, size: u64) -> Result<()> {

@@ -5,8 +5,14 @@ use super::source::{Held, Source};
 use crate::{Content, Digest, Hasher};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+
+/// What separates content keys from other uses of BLAKE3. Part of the format: it never changes.
+const CONTENT_KEY: &str = "cacheness 2026 content key v1";
+
+/// How much is read at once from the reader of a value.
+const BUFFER: usize = 256 << 10;
 
 /// Room for a trailer behind the stored bytes.
 const TRAILER: u64 = 512;
@@ -15,11 +21,13 @@ const TRAILER: u64 = 512;
 pub(super) struct Encoded {
     pub(super) spool: Spool,
     pub(super) content: Content,
+    /// The key that the content makes, in a store that is content-addressable.
+    pub(super) content_key: Option<String>,
 }
 
 /// Runs a value through the pipeline.
 pub(super) fn encode(
-    source: &Source<'_>,
+    source: Source<'_>,
     options: &EngineOptions,
     staging: Option<&Path>,
     key_digest: Option<[u8; 32]>,
@@ -32,8 +40,10 @@ pub(super) fn encode(
     };
     let mut pipeline = Pipeline {
         choice: options.compression.choose(hints),
-        limit: options.max_value_size,
+        // Nobody holds in memory what comes from a reader.
+        limit: if matches!(source.held, Held::Reader(_)) { u64::MAX } else { options.max_value_size },
         raw_size: 0,
+        raw_hasher: options.content_addressable.then(|| content_hasher(&source)),
         stage: Stage::Undecided(Vec::new(), output),
     };
     if let Some(size) = hints.size {
@@ -42,14 +52,14 @@ pub(super) fn encode(
             pipeline.decide()?;
         }
     }
-    match &source.held {
-        Held::Borrowed(value) => source.handler.encode(*value, &source.format, &mut pipeline)?,
-        Held::Shared(value) => source.handler.encode(&**value, &source.format, &mut pipeline)?,
-        Held::Encoded(bytes) => match &**bytes {
-            Spooled::Memory(bytes) => pipeline.write_all(bytes)?,
-            Spooled::File(file) => drop(io::copy(&mut file.reader()?, &mut pipeline)?),
-        },
+    match source.held {
+        Held::Borrowed(value) => source.handler.encode(value, &source.format, &mut pipeline)?,
+        Held::Shared(value) => source.handler.encode(&*value, &source.format, &mut pipeline)?,
+        Held::Encoded(Spooled::Memory(bytes)) => pipeline.write_all(&bytes)?,
+        Held::Encoded(Spooled::File(file)) => drop(io::copy(&mut file.reader()?, &mut pipeline)?),
+        Held::Reader(reader) => drain(reader, &mut pipeline)?,
     }
+    let content_key = pipeline.raw_hasher.take().map(|hasher| hasher.finalize().to_hex().to_string());
     let Finished { encoding, raw_size, output } = pipeline.finish()?;
     let content = Content {
         type_tag: source.handler.type_tag().to_owned().into(),
@@ -65,13 +75,43 @@ pub(super) fn encode(
         key_digest,
     };
     content.check()?;
-    Ok(Encoded { spool: output.spool, content })
+    Ok(Encoded { spool: output.spool, content, content_key })
+}
+
+/// Hashes what makes two values the same: how they are read, then their bytes before the codec.
+fn content_hasher(source: &Source<'_>) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTENT_KEY);
+    let Source { handler, format, .. } = source;
+    for text in [handler.type_tag(), &format.name] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.update(&format.version.to_le_bytes());
+    hasher.update(&format.schema.unwrap_or(0).to_le_bytes());
+    // A map in order, so the same fields are the same text.
+    hasher.update(serde_json::Value::from_iter(format.extra.clone()).to_string().as_bytes());
+    hasher
+}
+
+/// Writes what a reader gives, in pieces.
+fn drain(mut reader: Box<dyn Read + Send>, pipeline: &mut Pipeline) -> Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io(ErrorKind::Storage, "the reader of the value failed", error)),
+        };
+        pipeline.write_all(buffer.get(..count).unwrap_or_default())?;
+    }
 }
 
 struct Pipeline {
     choice: Choice,
     limit: u64,
     raw_size: u64,
+    raw_hasher: Option<blake3::Hasher>,
     stage: Stage,
 }
 
@@ -150,6 +190,9 @@ impl Write for Pipeline {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.raw_size += bytes.len() as u64;
         self.check_limit(self.raw_size)?;
+        if let Some(hasher) = &mut self.raw_hasher {
+            hasher.update(bytes);
+        }
         if matches!(self.stage, Stage::Undecided(..)) && self.raw_size > self.choice.threshold {
             self.decide()?;
         }

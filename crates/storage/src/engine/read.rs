@@ -1,6 +1,7 @@
 //! The read protocol: record, bytes, verification, value.
 
 use super::Engine;
+use super::failpoint::Point;
 use super::payload::{self, Stored};
 use super::source::no_handler;
 use crate::{Body, Content, EntryKey, Fields, GetBlob, Location, Record};
@@ -68,6 +69,7 @@ impl Engine {
             if let Err(verdict) = judge(&record) {
                 return Ok(Lookup::Refused(verdict));
             }
+            self.reach(Point::RecordRead)?;
             if let Some(stored) = self.stored(&record).await? {
                 return Ok(Lookup::Found(Found { record, stored }));
             }
@@ -85,7 +87,7 @@ impl Engine {
         }
     }
 
-    async fn stored(&self, record: &Record) -> Result<Option<Stored>> {
+    pub(super) async fn stored(&self, record: &Record) -> Result<Option<Stored>> {
         let id = match &record.location {
             Location::Inline(bytes) => return Ok(Some(Stored(Body::Bytes(bytes.clone())))),
             Location::Blob(id) => *id,

@@ -2,14 +2,16 @@
 
 use super::Engine;
 use cacheness_core::{Error, ErrorKind, Result};
-use cacheness_handlers::{ErasedHandler, Format, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value};
+use cacheness_handlers::{
+    BytesHandler, ErasedHandler, Format, Handler, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value,
+};
 use std::any::{Any, type_name};
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A value, the handler that stores it, and the format that the handler planned.
-#[derive(Clone)]
 pub struct Source<'v> {
     pub(super) held: Held<'v>,
     pub(super) handler: HandlerRef,
@@ -17,11 +19,11 @@ pub struct Source<'v> {
     pub(super) type_name: &'static str,
 }
 
-#[derive(Clone)]
 pub(super) enum Held<'v> {
     Borrowed(&'v (dyn Any + Send + Sync)),
     Shared(Arc<dyn Any + Send + Sync>),
-    Encoded(Arc<Spooled>),
+    Encoded(Spooled),
+    Reader(Box<dyn Read + Send>),
 }
 
 impl fmt::Debug for Source<'_> {
@@ -64,6 +66,18 @@ impl<'v> Source<'v> {
         Source::new::<T>(handlers, T::fallback(), &*Arc::clone(&value), Held::Shared(value))
     }
 
+    /// Bytes of any number, taken from a reader when they are stored; they come back as a `Vec<u8>` or by a reader.
+    ///
+    /// # Errors
+    ///
+    /// None so far.
+    pub fn reader(reader: impl Read + Send + 'static) -> Result<Source<'static>> {
+        let mut format = Handler::plan(&BytesHandler, &Vec::new())?;
+        format.hints.size = None;
+        let (held, handler) = (Held::Reader(Box::new(reader)), HandlerRef::Static(&BytesHandler));
+        Ok(Source { held, handler, format, type_name: type_name::<Vec<u8>>() })
+    }
+
     fn new<T: Any>(
         handlers: &HandlerRegistry,
         fallback: Option<&'static dyn ErasedHandler>,
@@ -87,10 +101,11 @@ impl<'v> Source<'v> {
             Held::Borrowed(value) => {
                 let mut spool = Spool::new(memory, staging).with_capacity(format.hints.size.unwrap_or(0));
                 handler.encode(value, &format, &mut spool)?;
-                Held::Encoded(Arc::new(spool.finish()?))
+                Held::Encoded(spool.finish()?)
             }
             Held::Shared(value) => Held::Shared(value),
             Held::Encoded(bytes) => Held::Encoded(bytes),
+            Held::Reader(reader) => Held::Reader(reader),
         };
         Ok(Source { held, handler, format, type_name })
     }

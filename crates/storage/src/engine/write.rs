@@ -1,16 +1,14 @@
 //! The write protocol: blob first, then the commit that makes it visible, then what the commit replaced.
 
 use super::Engine;
+use super::failpoint::Point;
 use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
+use super::staging::Payload;
 use crate::{
-    Annotations, BlobId, Change, Condition, Content, EntryKey, Locality, Location, OnUnmet, Outcome, PutBlob, Record,
-    Staged, Trailer, Version,
+    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, Outcome, PutBlob, Record, Trailer, Version,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
-use cacheness_handlers::Spooled;
-use std::io::Write;
-use std::sync::PoisonError;
 
 /// How often a put uploads anew because a sweep condemned its blob before the commit.
 const UPLOADS: usize = 3;
@@ -44,14 +42,71 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`], [`ErrorKind::TooLarge`], what the handler and the backends return. After an error the
-    /// old value, if there was one, is intact; only an error of the commit itself can leave open which one is there.
+    /// [`ErrorKind::Closed`], [`ErrorKind::ReadOnly`], [`ErrorKind::TooLarge`], what the handler and the backends
+    /// return. After an error the old value, if there was one, is intact; only an error of the commit itself can leave
+    /// open which one is there.
     pub async fn put(&self, source: Source<'_>, entry: NewEntry) -> Result<Written> {
-        self.check_open()?;
+        self.check_writable()?;
         entry.key.check_user()?;
+        let encoded = self.encode(source, entry.key_digest).await?;
+        self.place(encoded, &entry).await
+    }
+
+    /// Stores a value under the key that its content makes, unless it is there already; returns the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put); [`ErrorKind::Config`] for a store that is not content-addressable.
+    pub async fn put_content(&self, source: Source<'_>) -> Result<EntryKey> {
+        self.check_writable()?;
+        let encoded = self.encode(source, None).await?;
+        let not_addressable = || Error::new(ErrorKind::Config, "the store is not content-addressable");
+        let key = EntryKey::new(encoded.content_key.as_ref().ok_or_else(not_addressable)?);
+        let (annotations, condition) = (Annotations::default(), Condition::Absent);
+        let entry = NewEntry { key, key_digest: None, expires_at: None, annotations, condition };
+        self.place(encoded, &entry).await?;
+        Ok(entry.key)
+    }
+
+    /// Runs a value through the pipeline: a borrowed one here, any other where computations belong.
+    async fn encode(&self, source: Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
+        let staging = self.blobs.staging();
+        let Source { held, handler, format, type_name } = source;
+        let held = match held {
+            Held::Borrowed(_) => {
+                let source = Source { held, handler, format, type_name };
+                return pipeline::encode(source, &self.options, staging, key_digest);
+            }
+            Held::Shared(value) => Held::Shared(value),
+            Held::Encoded(bytes) => Held::Encoded(bytes),
+            Held::Reader(reader) => Held::Reader(reader),
+        };
+        let owned = Source { held, handler, format, type_name };
+        let (options, staging) = (self.options.clone(), staging.map(ToOwned::to_owned));
+        self.driver.compute(move || pipeline::encode(owned, &options, staging.as_deref(), key_digest)).await
+    }
+
+    /// Puts the stored bytes where they belong: into the record, into a blob that holds the same, or into a new one.
+    async fn place(&self, encoded: Encoded, entry: &NewEntry) -> Result<Written> {
+        let Encoded { spool, content, .. } = encoded;
+        if content.stored_size <= self.options.inline_limit {
+            let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), &content)?;
+            let version = record.version;
+            return Ok(match self.commit_one(put(record, entry)).await? {
+                Outcome::Applied { .. } => Written::Committed(version),
+                _ => Written::Unmet,
+            });
+        }
+        if self.options.content_addressable
+            && let Some(written) = self.share(&content, entry).await?
+        {
+            return Ok(written);
+        }
+        let mut payload = Payload::Spool(spool);
         for _ in 0..UPLOADS {
-            let encoded = self.encode(&source, entry.key_digest).await?;
-            if let Some(written) = self.commit_value(encoded, &entry).await? {
+            let written;
+            (written, payload) = self.upload(payload, &content, entry).await?;
+            if let Some(written) = written {
                 return Ok(written);
             }
         }
@@ -59,139 +114,74 @@ impl Engine {
         Err(Error::new(ErrorKind::Conflict, message).key(&entry.key).retryable(true))
     }
 
-    async fn encode(&self, source: &Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
-        let staging = self.blobs.staging();
-        let held = match &source.held {
-            Held::Borrowed(_) => return pipeline::encode(source, &self.options, staging, key_digest),
-            Held::Shared(value) => Held::Shared(value.clone()),
-            Held::Encoded(bytes) => Held::Encoded(bytes.clone()),
-        };
-        let (handler, format, type_name) = (source.handler.clone(), source.format.clone(), source.type_name);
-        let owned = Source { held, handler, format, type_name };
-        let (options, staging) = (self.options.clone(), staging.map(ToOwned::to_owned));
-        self.driver.compute(move || pipeline::encode(&owned, &options, staging.as_deref(), key_digest)).await
-    }
-
-    /// Uploads and commits; `None` when the blob was condemned in between.
-    async fn commit_value(&self, encoded: Encoded, entry: &NewEntry) -> Result<Option<Written>> {
-        let now = self.clock.now();
-        let version = self.mint_version()?;
-        let (location, content) = self.place(encoded, entry, now).await?;
-        let blob = if let Location::Blob(id) = location { Some(id) } else { None };
-        let record = Record {
-            key: entry.key.clone(),
-            version,
-            created_at: now,
-            updated_at: now,
-            expires_at: entry.expires_at,
-            drop_at: None,
-            content,
-            location,
-            annotations: entry.annotations.clone(),
-            signature: None,
-        };
-        let change = Change::Put { record: Box::new(record), condition: entry.condition.clone() };
-        match self.commit_one(change).await {
-            Ok(Outcome::Applied { .. }) => Ok(Some(Written::Committed(version))),
+    /// Stores a payload in a blob of a new name and commits; `None`, and the payload again, when a sweep condemned the
+    /// blob in between.
+    async fn upload(
+        &self,
+        payload: Payload,
+        content: &Content,
+        entry: &NewEntry,
+    ) -> Result<(Option<Written>, Payload)> {
+        let blob = BlobId::mint(&*self.rng)?;
+        let record = self.record_of(entry, Location::Blob(blob), content)?;
+        let version = record.version;
+        let payload = self.put_blob(blob, payload, &record).await?;
+        if let Err(error) = self.reach(Point::BlobStored) {
+            self.discard(blob).await;
+            return Err(error);
+        }
+        match self.commit_one(put(record, entry)).await {
+            Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed(version)), payload)),
             Ok(outcome) => {
-                if let Some(id) = blob {
-                    // Best effort: what stays is unreferenced, and the sweep finds it.
-                    drop(self.blobs.delete(&[id]).await);
-                }
-                Ok(if outcome == Outcome::Condemned { None } else { Some(Written::Unmet) })
+                self.discard(blob).await;
+                Ok((if outcome == Outcome::Condemned { None } else { Some(Written::Unmet) }, payload))
             }
             Err(error) => {
-                if let Some(id) = blob {
-                    self.disown(id).await;
-                }
+                self.disown(blob).await;
                 Err(error)
             }
         }
     }
 
-    /// Deletes a blob after an error of the commit that named it. The commit may have happened, or may still happen:
-    /// condemning the blob succeeds only if no record names it, and makes a late commit fail. Otherwise the blob stays.
-    async fn disown(&self, blob: BlobId) {
-        let condemned = self.metadata.commit(vec![Change::Condemn { blob }], OnUnmet::Skip).await;
-        if condemned.is_ok_and(|outcomes| outcomes.first().is_some_and(Outcome::is_applied)) {
-            self.delete_condemned(&[blob]).await;
-        }
-    }
-
-    /// Puts the stored bytes where they belong: into the record, or into a blob of a new name.
-    async fn place(&self, encoded: Encoded, entry: &NewEntry, now: Timestamp) -> Result<(Location, Content)> {
-        let Encoded { mut spool, content } = encoded;
-        if content.stored_size <= self.options.inline_limit {
-            return match spool.finish()? {
-                Spooled::Memory(bytes) => Ok((Location::Inline(bytes), content)),
-                Spooled::File(file) => {
-                    let mut bytes = Vec::new();
-                    std::io::copy(&mut file.reader()?, &mut bytes)?;
-                    Ok((Location::Inline(bytes.into()), content))
-                }
-            };
-        }
-        let blob = BlobId::mint(&*self.rng)?;
+    /// Stores a payload and its trailer under a blob's name; gives the payload back for another attempt.
+    async fn put_blob(&self, blob: BlobId, payload: Payload, record: &Record) -> Result<Payload> {
         let trailer = Trailer {
             blob,
             store: self.store,
-            key: entry.key.clone(),
-            created_at: now,
-            expires_at: entry.expires_at,
-            content,
+            key: record.key.clone(),
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+            content: record.content.clone(),
         };
-        let end = trailer.to_bytes();
-        let stage = move || {
-            spool.write_all(&end)?;
-            Ok(match spool.finish()? {
-                Spooled::Memory(bytes) => Staged::Bytes(bytes),
-                Spooled::File(file) => Staged::File(file),
-            })
-        };
-        let staged = self.driver.compute(stage).await?;
-        let digest = Some(trailer.content.digest);
+        let (memory, directory) = (self.options.staging_memory, self.blobs.staging().map(ToOwned::to_owned));
+        let stage = move || payload.stage(&trailer, memory, directory.as_deref());
+        let (staged, payload) = self.driver.compute(stage).await?;
+        self.reach(Point::Staged)?;
+        let digest = Some(record.content.digest);
         let options = PutBlob { durability: self.options.durability, digest, ..PutBlob::default() };
         self.blobs.put(&blob, staged, options).await?;
-        Ok((Location::Blob(blob), trailer.content))
+        Ok(payload)
     }
 
-    /// Commits one change, forgets what was deleted before, and deletes what this commit condemned.
-    pub(super) async fn commit_one(&self, change: Change) -> Result<Outcome> {
-        let outcomes = self.commit_and_forget(vec![change]).await?;
-        let no_outcome = || Error::new(ErrorKind::Internal, format!("{} gave no outcome", self.metadata));
-        let outcome = outcomes.into_iter().next().ok_or_else(no_outcome)?;
-        if let Outcome::Applied { condemned, .. } = &outcome {
-            self.delete_condemned(condemned).await;
-        }
-        Ok(outcome)
+    /// The record of a new value.
+    pub(super) fn record_of(&self, entry: &NewEntry, location: Location, content: &Content) -> Result<Record> {
+        let now = self.clock.now();
+        Ok(Record {
+            key: entry.key.clone(),
+            version: self.mint_version()?,
+            created_at: now,
+            updated_at: now,
+            expires_at: entry.expires_at,
+            drop_at: None,
+            content: content.clone(),
+            location,
+            annotations: entry.annotations.clone(),
+            signature: None,
+        })
     }
+}
 
-    /// Deletes condemned blobs right away where no other machine can be reading them; a sweep deletes the others.
-    pub(super) async fn delete_condemned(&self, condemned: &[BlobId]) {
-        if condemned.is_empty() || self.blobs.info().locality == Locality::Shared {
-            return;
-        }
-        // Best effort: they stay condemned in the index, and the sweep finds them.
-        if self.blobs.delete(condemned).await.is_ok() {
-            self.remember_deleted(condemned.to_vec());
-        }
-    }
-
-    /// Commits changes, and behind them that the blobs deleted before are forgotten.
-    pub(super) async fn commit_and_forget(&self, mut changes: Vec<Change>) -> Result<Vec<Outcome>> {
-        let deleted = std::mem::take(&mut *self.deleted.lock().unwrap_or_else(PoisonError::into_inner));
-        changes.extend(deleted.iter().map(|&blob| Change::Forget { blob }));
-        if changes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let committed = self.metadata.commit(changes, OnUnmet::Skip).await;
-        if committed.is_err() {
-            self.remember_deleted(deleted);
-        }
-        committed
-    }
-
-    fn remember_deleted(&self, blobs: Vec<BlobId>) {
-        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).extend(blobs);
-    }
+/// The change that makes a new value visible.
+pub(super) fn put(record: Record, entry: &NewEntry) -> Change {
+    Change::Put { record: Box::new(record), condition: entry.condition.clone() }
 }

@@ -1,8 +1,8 @@
 //! Opening a `BlobStore`.
 
-use super::{Core, future, sync};
+use super::{Core, IntoBlobBackend, IntoMetadataBackend, future, sync};
 use crate::engine::{Engine, EngineOptions, Parts};
-use crate::{BlobBackend, MetadataBackend};
+use crate::{BlobBackend, Durability, MetadataBackend};
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Op, Result, Rng, Runtime, SystemClock, SystemRng, ThreadPool};
 use cacheness_handlers::HandlerRegistry;
 use std::marker::PhantomData;
@@ -37,15 +37,15 @@ impl<S> BlobStoreBuilder<S> {
 
     /// The index.
     #[must_use]
-    pub fn metadata_backend(mut self, backend: impl MetadataBackend) -> Self {
-        self.metadata = Some(Arc::new(backend));
+    pub fn metadata_backend(mut self, backend: impl IntoMetadataBackend) -> Self {
+        self.metadata = Some(backend.into_metadata_backend());
         self
     }
 
     /// The bytes.
     #[must_use]
-    pub fn blob_backend(mut self, backend: impl BlobBackend) -> Self {
-        self.blobs = Some(Arc::new(backend));
+    pub fn blob_backend(mut self, backend: impl IntoBlobBackend) -> Self {
+        self.blobs = Some(backend.into_blob_backend());
         self
     }
 
@@ -74,6 +74,30 @@ impl<S> BlobStoreBuilder<S> {
     #[must_use]
     pub fn rng(mut self, rng: impl Rng) -> Self {
         self.rng = Arc::new(rng);
+        self
+    }
+
+    /// Whether values of the same stored bytes share one blob, whatever their keys, and
+    /// [`put_new`](sync::BlobStore::put_new) makes the key from the content. No unless set.
+    #[must_use]
+    pub fn content_addressable(mut self, share: bool) -> Self {
+        self.options.content_addressable = share;
+        self
+    }
+
+    /// Whether nothing may be made or changed: not even what opening makes otherwise. The backends must have been
+    /// opened so, too ([`OpenContext::read_only`](crate::OpenContext::read_only)). No unless set.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.options.read_only = read_only;
+        self
+    }
+
+    /// What an acknowledged put survives: `kill -9` unless set. The backends must have been opened with the same
+    /// ([`OpenContext::durability`](crate::OpenContext::durability)).
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
         self
     }
 

@@ -2,10 +2,14 @@
 
 use super::{PutOptions, future, key, sync};
 use crate::engine::{Async, Blocking, Face, Found, Lookup, NewEntry, Source, Written};
-use crate::{Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query};
+use crate::{
+    Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query, Swept, ValueReader,
+    Verified,
+};
 use cacheness_core::{Error, ErrorKind, faces};
 use cacheness_handlers::{Put, Value};
 use std::convert::Infallible;
+use std::io::Read;
 use std::sync::Arc;
 
 fn entry(key: EntryKey, annotations: Annotations, condition: Condition) -> NewEntry {
@@ -57,7 +61,9 @@ faces! {
         }
     }
 
-    /// Stores a value under a new key and returns the key: 32 random hexadecimal digits.
+    /// Stores a value under a key that is made for it, and returns the key: 32 random hexadecimal digits; in a store
+    /// that is content-addressable 64 that the type and the bytes of the value make, so that the same value has the same
+    /// key and is stored once.
     ///
     /// # Errors
     ///
@@ -67,6 +73,9 @@ faces! {
             Ok((core.engine.mint_version()?.to_string(), face.source(&core.engine, value)?))
         }
         run(core, (name, source)) {
+            if core.engine.is_content_addressable() {
+                return core.engine.put_content(source).await.map(|key| key.to_string());
+            }
             match core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await? {
                 Written::Committed(_) => Ok(name),
                 Written::Unmet => Err(Error::new(ErrorKind::Conflict, "a new key is in use already").key(name)),
@@ -81,6 +90,33 @@ faces! {
     /// As `put`.
     pub fn put_shared[K: AsRef<str>, T: Value](&self, at: K, value: Arc<T>) -> () {
         prepare(core, _face) { Ok((key(at)?, Source::shared(core.engine.handlers(), value)?)) }
+        run(core, (key, source)) {
+            core.engine.put(source, entry(key, Annotations::default(), Condition::Always)).await.map(drop)
+        }
+    }
+
+    /// Stores the bytes that a reader gives, of any number, in constant memory. They come back as a `Vec<u8>`, or by
+    /// `get_reader`.
+    ///
+    /// ```
+    /// # use cacheness_storage::{OpenContext, memory::{MemoryBlobs, MemoryMetadata}, sync::BlobStore};
+    /// # let context = OpenContext::new();
+    /// # let (index, blobs) = (MemoryMetadata::new(&context), MemoryBlobs::new(&context));
+    /// # let store = BlobStore::builder().metadata_backend(index).blob_backend(blobs).open()?;
+    /// store.put_reader("numbers", std::io::Cursor::new("1 2 3"))?;
+    /// let mut text = String::new();
+    /// if let Some(mut reader) = store.get_reader("numbers")? {
+    ///     std::io::Read::read_to_string(&mut reader, &mut text)?;
+    /// }
+    /// assert_eq!(text, "1 2 3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `put`; [`Storage`](crate::ErrorKind::Storage) when the reader fails: nothing is stored then.
+    pub fn put_reader[K: AsRef<str>](&self, at: K, reader: impl Read + Send + 'static) -> () {
+        prepare(_core, _face) { Ok((key(at)?, Source::reader(reader)?)) }
         run(core, (key, source)) {
             core.engine.put(source, entry(key, Annotations::default(), Condition::Always)).await.map(drop)
         }
@@ -113,6 +149,24 @@ faces! {
                 Lookup::Found(Found { record, stored }) => {
                     core.engine.decode(&record, stored, T::fallback()).await.map(Some)
                 }
+                Lookup::Absent => Ok(None),
+                Lookup::Refused(never) => match never {},
+                Lookup::Lost(_, error) => Err(error),
+            }
+        }
+    }
+
+    /// A reader of the bytes or the text under `key`, in constant memory; `None` when there is none. All bytes pass their
+    /// digest before the reader is given out, and stay readable when the value is replaced or removed.
+    ///
+    /// # Errors
+    ///
+    /// As `get`; [`TypeMismatch`](crate::ErrorKind::TypeMismatch) for a value that is neither bytes nor text.
+    pub fn get_reader[](&self, at: impl AsRef<str>) -> Option<ValueReader> {
+        prepare(_core, _face) { key(at) }
+        run(core, key) {
+            match core.engine.find(&key, Fields::VALUE, |_| Ok::<_, Infallible>(())).await? {
+                Lookup::Found(found) => core.engine.reader(found).await.map(Some),
                 Lookup::Absent => Ok(None),
                 Lookup::Refused(never) => match never {},
                 Lookup::Lost(_, error) => Err(error),
@@ -182,6 +236,27 @@ faces! {
     pub fn clear[](&self) -> u64 {
         prepare(_core, _face) { Ok(()) }
         run(core, ()) { core.engine.remove_where(&Filter::All).await }
+    }
+
+    /// Removes what crashes and interrupted puts left: blobs that no value names, and files of killed processes, each
+    /// after its grace. Any number of processes may sweep at once, beside any other work.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return; what was done before stays done.
+    pub fn sweep[](&self) -> Swept {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.sweep().await }
+    }
+
+    /// Reads every value and compares it with its digest. It changes nothing; damage is no error but a finding.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
+    pub fn verify[](&self) -> Verified {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.engine.verify().await }
     }
 
     /// Totals.

@@ -3,10 +3,12 @@
 mod builder;
 mod face;
 mod options;
+mod ready;
 
 pub use builder::BlobStoreBuilder;
 pub use face::EntryPage;
 pub use options::PutOptions;
+pub use ready::{IntoBlobBackend, IntoMetadataBackend};
 
 use crate::engine::Engine;
 use crate::{EntryKey, Result};

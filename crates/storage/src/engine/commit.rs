@@ -1,0 +1,69 @@
+//! Commits, and what becomes of the blobs that they left without a record.
+
+use super::Engine;
+use super::failpoint::Point;
+use crate::{BlobId, Change, Locality, OnUnmet, Outcome};
+use cacheness_core::{Error, ErrorKind, Result};
+use std::sync::PoisonError;
+
+impl Engine {
+    /// Commits one change, forgets what was deleted before, and deletes what this commit condemned.
+    pub(super) async fn commit_one(&self, change: Change) -> Result<Outcome> {
+        let outcomes = self.commit_and_forget(vec![change]).await?;
+        let no_outcome = || Error::new(ErrorKind::Internal, format!("{} gave no outcome", self.metadata));
+        let outcome = outcomes.into_iter().next().ok_or_else(no_outcome)?;
+        if let Outcome::Applied { condemned, .. } = &outcome {
+            self.delete_replaced(condemned).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Commits changes, each on its own condition, and behind them that the blobs deleted before are forgotten.
+    pub(super) async fn commit_and_forget(&self, mut changes: Vec<Change>) -> Result<Vec<Outcome>> {
+        let deleted = std::mem::take(&mut *self.deleted.lock().unwrap_or_else(PoisonError::into_inner));
+        changes.extend(deleted.iter().map(|&blob| Change::Forget { blob }));
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let committed = self.metadata.commit(changes, OnUnmet::Skip).await;
+        if committed.is_err() {
+            self.remember_deleted(deleted);
+        }
+        committed.and_then(|outcomes| self.reach(Point::Committed).map(|()| outcomes))
+    }
+
+    /// Deletes blobs whose last record is gone, right away where no other machine can be reading them; a sweep deletes
+    /// the others. Nobody can name them any more: whoever shares a blob requires that records name it.
+    pub(super) async fn delete_replaced(&self, condemned: &[BlobId]) {
+        if condemned.is_empty() || self.blobs.info().locality == Locality::Shared {
+            return;
+        }
+        // Best effort: they stay condemned in the index, and the sweep finds them.
+        if self.reach(Point::Condemned).is_ok()
+            && self.blobs.delete(condemned).await.is_ok()
+            && self.reach(Point::Deleted).is_ok()
+        {
+            self.remember_deleted(condemned.to_vec());
+        }
+    }
+
+    /// Deletes a blob that no commit named.
+    pub(super) async fn discard(&self, blob: BlobId) {
+        // Best effort: what stays is unreferenced, and the sweep finds it.
+        drop(self.blobs.delete(&[blob]).await);
+    }
+
+    /// Deletes a blob after an error of the commit that named it. The commit may have happened, or may still happen:
+    /// condemning the blob succeeds only if no record names it, and makes a late commit fail. Otherwise the blob stays.
+    /// It stays condemned: once it were forgotten, a late commit would succeed.
+    pub(super) async fn disown(&self, blob: BlobId) {
+        let condemned = self.metadata.commit(vec![Change::Condemn { blob }], OnUnmet::Skip).await;
+        if condemned.is_ok_and(|outcomes| outcomes.first().is_some_and(Outcome::is_applied)) {
+            self.discard(blob).await;
+        }
+    }
+
+    fn remember_deleted(&self, blobs: Vec<BlobId>) {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).extend(blobs);
+    }
+}
