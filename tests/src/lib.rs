@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test support")]
 
 pub mod remote;
+#[cfg(target_os = "linux")]
+pub mod script;
 
 use serde::{Deserialize, Serialize};
 

@@ -27,28 +27,32 @@ pub fn register(registry: &mut BackendRegistry) -> Result<()> {
 /// Blobs as files below a directory.
 pub struct FsBlobs {
     path: PathBuf,
-    staging: PathBuf,
+    /// `None` when it was opened read-only.
+    staging: Option<PathBuf>,
     shared: bool,
     root: RwLock<Option<Root>>,
 }
 
 impl FsBlobs {
-    /// Opens the blob directory at `path`, which is made when it is missing, with what is missing above it.
+    /// Opens the blob directory at `path`, which is made when it is missing, with what is missing above it. A
+    /// [read-only](OpenContext::read_only) opening makes nothing, and lends no staging directory.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a `shard_chars` above 4 or other than the recorded one, and when `path` is a file;
+    /// [`ErrorKind::Config`] for a `shard_chars` above 4 or other than the recorded one, when `path` is a file, and
+    /// read-only when it is no blob directory;
     /// [`ErrorKind::ForeignStore`] for a directory with other things in it; [`ErrorKind::FormatTooNew`] for one of a
     /// later version; [`ErrorKind::Corrupt`] for a damaged layout file; [`ErrorKind::Permission`] when it cannot be
-    /// read and written.
+    /// read, or written.
     pub fn open(path: impl AsRef<Path>, context: &OpenContext, config: FsConfig) -> Result<Self> {
         let path = path.as_ref();
         let open = || {
             let layout = Layout::new(config.shard_chars)?;
             let absolute = std::path::absolute(path).map_err(|error| failed("resolved", path, error))?;
-            let staging = absolute.join(STAGING);
-            let root = Root::open(absolute, layout)?;
-            if context.durability == Durability::Full {
+            let staging = (!context.read_only).then(|| absolute.join(STAGING));
+            let root =
+                if context.read_only { Root::open_read_only(absolute, layout)? } else { Root::open(absolute, layout)? };
+            if context.durability == Durability::Full && !context.read_only {
                 root.settle()?;
             }
             Ok(Self { path: path.to_owned(), staging, shared: config.shared, root: RwLock::new(Some(root)) })
@@ -75,6 +79,17 @@ impl FsBlobs {
         };
         result.map_err(|error| error.operation(operation).backend(self))
     }
+
+    /// Runs an operation that changes the open directory.
+    fn change<R>(&self, operation: &'static str, change: impl FnOnce(&Root) -> Result<R>) -> Result<R> {
+        self.run(operation, |root| match self.staging {
+            Some(_) => change(root),
+            None => {
+                Err(Error::new(ErrorKind::ReadOnly, "the blob directory was opened read-only and takes no changes")
+                    .advice("open it without read_only"))
+            }
+        })
+    }
 }
 
 #[async_trait]
@@ -82,6 +97,7 @@ impl BlobBackend for FsBlobs {
     fn info(&self) -> BackendInfo {
         let mut capabilities = Capabilities::default();
         capabilities.full_durability = SYNCS_DIRECTORIES;
+        capabilities.read_only = true;
         BackendInfo {
             name: NAME.into(),
             locality: if self.shared { Locality::Shared } else { Locality::Host },
@@ -91,11 +107,11 @@ impl BlobBackend for FsBlobs {
     }
 
     fn staging(&self) -> Option<&Path> {
-        Some(&self.staging)
+        self.staging.as_deref()
     }
 
     async fn put(&self, id: &BlobId, payload: Staged, options: PutBlob) -> Result<BlobInfo> {
-        self.run("put a blob", |root| root.publish(id, payload, options.durability))
+        self.change("put a blob", |root| root.publish(id, payload, options.durability))
     }
 
     async fn get(&self, id: &BlobId, options: GetBlob) -> Result<Option<Payload>> {
@@ -107,7 +123,7 @@ impl BlobBackend for FsBlobs {
     }
 
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<bool>> {
-        self.run("delete blobs", |root| ids.iter().map(|id| root.delete(id)).collect())
+        self.change("delete blobs", |root| ids.iter().map(|id| root.delete(id)).collect())
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {

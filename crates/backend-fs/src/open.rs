@@ -19,11 +19,30 @@ impl Root {
         }
         let above = above(&path);
         create_private(&path).map_err(|error| failed("created", &path, error))?;
-        let opened = Directory::open(&path).and_then(|directory| directory.check_access().map(|()| directory));
+        let opened = Directory::open(&path).and_then(|directory| directory.check_access(true).map(|()| directory));
         let directory = opened.map_err(|error| failed("opened for reading and writing", &path, error))?;
         let root = Self { path, directory, layout, settled: Settled::new(above) };
         root.claim()?;
         Ok(root)
+    }
+
+    /// Opens an existing blob directory at an absolute path, and makes nothing there.
+    pub(crate) fn open_read_only(path: PathBuf, layout: Layout) -> Result<Self> {
+        let none = |problem: &str| {
+            let message = format!("{} {problem}, and a read-only opening makes no blob directory", path.display());
+            Err(Error::new(ErrorKind::Config, message).advice("give an existing one, or open it for writing first"))
+        };
+        let opened = match Directory::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return none("does not exist"),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return none("is not a directory"),
+            opened => opened.and_then(|directory| directory.check_access(false).map(|()| directory)),
+        };
+        let directory = opened.map_err(|error| failed("opened for reading", &path, error))?;
+        let root = Self { path: path.clone(), directory, layout, settled: Settled::new(Vec::new()) };
+        match root.recorded_layout()? {
+            Some(recorded) => root.check_layout(recorded).map(|()| root),
+            None => none("has no file `layout`"),
+        }
     }
 
     /// Makes sure that the directory is ours and laid out as we were told.
@@ -32,13 +51,18 @@ impl Root {
             Some(recorded) => recorded,
             None => self.record_layout()?,
         };
+        self.check_layout(recorded)?;
+        self.create_staging()
+    }
+
+    fn check_layout(&self, recorded: Layout) -> Result<()> {
         if recorded != self.layout {
             let (is, wanted) = (recorded.shard_chars(), self.layout.shard_chars());
             let message = format!("{} was made with shard_chars {is}, not {wanted}", self.path.display());
             return Err(Error::new(ErrorKind::Config, message)
                 .advice(format!("set shard_chars={is}, or give another directory")));
         }
-        self.create_staging()
+        Ok(())
     }
 
     /// Takes a directory without a layout file, and says which layout it has then: another process may be faster.

@@ -193,29 +193,7 @@ fn nothing_works_after_close_but_what_was_handed_out() {
 #[cfg(target_os = "linux")]
 mod permissions {
     use super::*;
-    use rustix::process::{Gid, Uid, geteuid};
-    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-    use std::os::unix::fs::PermissionsExt;
-
-    /// Runs on a thread that is not root's: permissions do not hold for root.
-    fn without_privileges<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-        thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                if geteuid().is_root() {
-                    let (nobody, nogroup) = (Uid::from_raw(65534), Gid::from_raw(65534));
-                    set_thread_groups(&[]).unwrap();
-                    set_thread_res_gid(nogroup, nogroup, nogroup).unwrap();
-                    set_thread_res_uid(nobody, nobody, nobody).unwrap();
-                }
-                run()
-            });
-            thread.join().unwrap()
-        })
-    }
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
+    use common::user::{set_mode, without_privileges};
 
     #[test]
     fn a_directory_that_cannot_be_read_or_written_is_refused_with_advice() {

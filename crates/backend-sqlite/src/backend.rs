@@ -1,15 +1,16 @@
 //! The index behind the contract.
 
 use crate::group::Batch;
+use crate::read_only::ReadOnly;
 use crate::readers::Readers;
 use crate::reclaim::Candidates;
 use crate::totals::Totals;
 use crate::writer::Writer;
-use crate::{SCHEME, SqliteConfig, blobs, changes, open, page};
+use crate::{SCHEME, SqliteConfig, blobs, changes, open, page, place};
 use cacheness_storage::{
     BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind,
-    Fields, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, Reclaimed,
-    Record, Result, async_trait,
+    Fields, Generations, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim,
+    Reclaimed, Record, Result, async_trait,
 };
 use rusqlite::Connection;
 use std::fmt;
@@ -30,26 +31,35 @@ const RECLAIM_PATIENCE: Duration = Duration::from_secs(1);
 pub struct SqliteMetadata {
     name: String,
     clock: Arc<dyn Clock>,
-    /// `None` for an index in memory, which has one connection. They come first: SQLite moves its log into the file
-    /// when the last connection closes, and only one that writes can do it.
-    readers: Option<Readers>,
-    writer: Writer,
+    index: Index,
     /// Held by the reclaim that is at it.
     reclaiming: Mutex<()>,
+}
+
+enum Index {
+    /// One connection for all.
+    Memory(Writer),
+    /// The readers come first: SQLite moves its log into the file when the last connection closes, and only one that
+    /// writes can do it.
+    File(Readers, Writer),
+    ReadOnly(ReadOnly),
 }
 
 impl SqliteMetadata {
     /// Opens the index at a path, or in memory for the path `:memory:`. It blocks.
     ///
-    /// A file that is missing is created, readable and writable for its owner only, and so are its directories.
+    /// A file that is missing is created, readable and writable for its owner only, and so are its directories. A
+    /// [read-only](OpenContext::read_only) opening makes and changes nothing; what others write meanwhile it shows.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for options out of bounds, a path that is no file, or a network file system;
+    /// [`ErrorKind::Config`] for options out of bounds, a path that is no file, or a network file system, and read-only
+    /// for a missing or empty file and for `:memory:`;
     /// [`ErrorKind::ForeignStore`] for a file that is no index, which stays as it is;
     /// [`ErrorKind::FormatTooNew`] for an index of a later format version; [`ErrorKind::Corrupt`] for a damaged one;
     /// [`ErrorKind::Permission`] and [`ErrorKind::OutOfSpace`] as the system says; [`ErrorKind::Unavailable`] when
-    /// other processes keep it locked.
+    /// other processes keep it locked; [`ErrorKind::ReadOnly`] when a log must be moved into the file before a read-only
+    /// opening can read it.
     pub fn open(path: impl AsRef<Path>, context: &OpenContext, config: SqliteConfig) -> Result<Self> {
         let path = path.as_ref();
         let name = format!("{SCHEME}:{}", path.display());
@@ -58,34 +68,54 @@ impl SqliteMetadata {
 
     fn open_named(name: &str, path: &Path, context: &OpenContext, config: &SqliteConfig) -> Result<Self> {
         config.check()?;
-        let (writer, readers) = if path == Path::new(MEMORY) {
-            (open::memory(config)?, None)
+        let index = if path == Path::new(MEMORY) {
+            if context.read_only {
+                let message = "an index in memory is empty when it is opened, and read-only nobody could fill it";
+                return Err(Error::new(ErrorKind::Config, message).advice("leave read_only out, or name a file"));
+            }
+            let generations = Generations::in_process();
+            Index::Memory(Writer::new(open::memory(config)?, generations, context.clock.clone(), config.busy_timeout()))
         } else {
             let path = std::path::absolute(path).map_err(|source| {
                 Error::io(ErrorKind::Config, "the path of the index is wrong", source).advice("write sqlite:index.db")
             })?;
-            let writer = open::writer(&path, context.durability, config)?;
-            Totals::read(&writer)?;
-            let readers = (0..config.readers).map(|_| open::reader(&path, config)).collect::<Result<_>>()?;
-            (writer, Some(Readers::new(readers)))
+            if context.read_only {
+                Index::ReadOnly(ReadOnly::open(path, config)?)
+            } else {
+                let writer = open::writer(&path, context.durability, config)?;
+                Totals::read(&writer)?;
+                let readers = (0..config.readers).map(|_| open::reader(&path, config)).collect::<Result<_>>()?;
+                let generations = Generations::open(place::generations(&path)?)?;
+                let writer = Writer::new(writer, generations, context.clock.clone(), config.busy_timeout());
+                Index::File(Readers::new(readers), writer)
+            }
         };
-        Ok(Self {
-            name: name.to_owned(),
-            clock: context.clock.clone(),
-            readers,
-            writer: Writer::new(writer, context.clock.clone(), config.busy_timeout()),
-            reclaiming: Mutex::new(()),
-        })
+        Ok(Self { name: name.to_owned(), clock: context.clock.clone(), index, reclaiming: Mutex::new(()) })
     }
 
-    fn read<R>(&self, work: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
-        match &self.readers {
-            Some(readers) => readers.with(work),
-            None => self.writer.with(work),
+    fn read<R>(&self, work: impl Fn(&Connection) -> Result<R>) -> Result<R> {
+        match &self.index {
+            Index::Memory(writer) => writer.with(work),
+            Index::File(readers, _) => readers.with(work),
+            Index::ReadOnly(index) => index.read(work),
         }
     }
 
+    fn writer(&self) -> Result<&Writer> {
+        match &self.index {
+            Index::Memory(writer) | Index::File(_, writer) => Ok(writer),
+            Index::ReadOnly(index) => index.refuse(),
+        }
+    }
+
+    fn commit_now(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
+        let writer = self.writer()?;
+        changes.iter().try_for_each(changes::check)?;
+        writer.commit(Batch { changes, on_unmet })
+    }
+
     fn reclaim_now(&self, plan: &Reclaim) -> Result<Reclaimed> {
+        let writer = self.writer()?;
         let (filter, order, limit, until_bytes) = match plan {
             Reclaim::Entries { filter, order, limit, until_bytes } => (filter, *order, *limit, *until_bytes),
             _ => return Err(Error::new(ErrorKind::Unsupported, "the SQLite index does not know the plan")),
@@ -98,7 +128,7 @@ impl SqliteMetadata {
         };
         let now = self.clock.now();
         let candidates = self.read(|connection| Candidates::find(connection, filter, order, limit, now))?;
-        let done = self.writer.try_transaction(RECLAIM_PATIENCE, |changes| candidates.remove(changes, until_bytes))?;
+        let done = writer.try_reclaim(RECLAIM_PATIENCE, |changes| candidates.remove(changes, until_bytes))?;
         Ok(done.unwrap_or_else(|| Reclaimed { busy: true, ..Reclaimed::default() }))
     }
 }
@@ -106,9 +136,10 @@ impl SqliteMetadata {
 #[async_trait]
 impl MetadataBackend for SqliteMetadata {
     fn info(&self) -> BackendInfo {
-        let on_disk = self.readers.is_some();
+        let on_disk = !matches!(self.index, Index::Memory(_));
         let mut capabilities = Capabilities::default();
         capabilities.full_durability = on_disk;
+        capabilities.read_only = on_disk;
         let locality = if on_disk { Locality::Host } else { Locality::Process };
         BackendInfo { name: SCHEME.into(), locality, blocking: true, capabilities }
     }
@@ -118,8 +149,7 @@ impl MetadataBackend for SqliteMetadata {
     }
 
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
-        let checked = changes.iter().try_for_each(changes::check);
-        checked.and_then(|()| self.writer.commit(Batch { changes, on_unmet })).map_err(|error| error.backend(self))
+        self.commit_now(changes, on_unmet).map_err(|error| error.backend(self))
     }
 
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
@@ -151,14 +181,22 @@ impl MetadataBackend for SqliteMetadata {
     }
 
     fn coherence(&self) -> Coherence {
-        if self.readers.is_some() { Coherence::Probe } else { Coherence::Exclusive }
+        let reader = match &self.index {
+            Index::Memory(writer) | Index::File(_, writer) => Some(writer.generations().reader()),
+            Index::ReadOnly(index) => index.generations(),
+        };
+        reader.cloned().map_or(Coherence::Probe, Coherence::Generations)
     }
 
     async fn close(&self) -> Result<()> {
-        if let Some(readers) = &self.readers {
-            readers.close();
+        match &self.index {
+            Index::Memory(writer) => writer.close(),
+            Index::File(readers, writer) => {
+                readers.close();
+                writer.close();
+            }
+            Index::ReadOnly(index) => index.close(),
         }
-        self.writer.close();
         Ok(())
     }
 }

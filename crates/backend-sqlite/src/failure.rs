@@ -2,6 +2,7 @@
 
 use cacheness_storage::{Error, ErrorKind};
 use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_READONLY_CANTINIT, SQLITE_READONLY_RECOVERY};
 
 /// An error of SQLite, before or inside a transaction that is rolled back.
 pub(crate) fn failure(source: rusqlite::Error) -> Error {
@@ -39,12 +40,19 @@ fn meaning(source: &rusqlite::Error) -> Meaning {
         rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => error.code,
         _ => return (ErrorKind::Corrupt, "a row of the index has an unexpected form", None),
     };
+    // Read-only connections cannot end a recovery. The process that began to write does.
+    if matches!(source.sqlite_extended_error_code(), Some(SQLITE_READONLY_RECOVERY | SQLITE_READONLY_CANTINIT)) {
+        let message = "another process is just opening the index";
+        return (ErrorKind::Unavailable, message, Some("try again"));
+    }
     match code {
         ErrorCode::DiskFull => (ErrorKind::OutOfSpace, "the index cannot grow", Some("free space on the device")),
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => (
             ErrorKind::Permission,
-            "the index cannot be opened for reading and writing",
-            Some("SQLite needs to write to the file, its -wal and -shm files and their directory"),
+            "access to the index is refused",
+            Some(
+                "SQLite needs the file, its -wal and -shm files and their directory; to write to, unless it only reads",
+            ),
         ),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
             (ErrorKind::Corrupt, "the index is damaged", Some("restore it from a backup"))

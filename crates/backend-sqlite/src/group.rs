@@ -2,7 +2,7 @@
 //!
 //! The waiting threads sleep until their batch is done, or until the lead is theirs.
 
-use cacheness_storage::{Change, Error, ErrorKind, OnUnmet, Outcome, Result};
+use cacheness_storage::{Change, EntryKey, Error, ErrorKind, OnUnmet, Outcome, Result};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,16 @@ impl Batch {
     /// Whether these outcomes mean that nothing of the batch is applied.
     pub(crate) fn is_aborted(&self, outcomes: &[Outcome]) -> bool {
         self.on_unmet == OnUnmet::Abort && !outcomes.iter().all(Outcome::is_applied)
+    }
+
+    /// The keys whose records these outcomes say were changed.
+    pub(crate) fn changed<'b>(&'b self, outcomes: &'b [Outcome]) -> impl Iterator<Item = &'b EntryKey> {
+        let applied = self.changes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_applied());
+        applied.filter_map(|(change, _)| match change {
+            Change::Put { record, .. } => Some(&record.key),
+            Change::Patch { key, .. } | Change::Remove { key, .. } => Some(key),
+            _ => None,
+        })
     }
 }
 

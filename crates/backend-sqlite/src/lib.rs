@@ -11,6 +11,7 @@ mod open;
 mod page;
 mod place;
 mod range;
+mod read_only;
 mod readers;
 mod reclaim;
 mod rows;

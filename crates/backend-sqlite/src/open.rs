@@ -61,6 +61,32 @@ pub(crate) fn reader(path: &Path, config: &SqliteConfig) -> Result<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, config)
 }
 
+/// Opens an existing index that nobody changes meanwhile: without a lock, and passing over its log.
+pub(crate) fn immutable(path: &Path, config: &SqliteConfig) -> Result<Connection> {
+    let uri = format!("file://{}?immutable=1", percent_encoded(path)?);
+    connect(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI, config)
+}
+
+/// An absolute path as the path of a URI.
+fn percent_encoded(path: &Path) -> Result<String> {
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
+    #[cfg(not(unix))]
+    let slashed = path.to_str().map(|path| format!("/{}", path.replace('\\', "/")));
+    #[cfg(not(unix))]
+    let bytes = slashed.as_deref().map(str::as_bytes).ok_or_else(|| {
+        Error::new(ErrorKind::Config, "the path of the index is not Unicode").advice("move the index elsewhere")
+    })?;
+    let mut text = String::new();
+    for byte in bytes {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => text.push(char::from(*byte)),
+            byte => text.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    Ok(text)
+}
+
 /// Opens an index in memory, which ends with its connection.
 pub(crate) fn memory(config: &SqliteConfig) -> Result<Connection> {
     let mut connection = connect(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE, config)?;

@@ -22,15 +22,8 @@ const SMALLEST_PAGE: u64 = 512;
 /// to be one, and what the system says.
 pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
     let _only_one = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
-    match fs::metadata(path) {
-        // SQLite takes a file that cannot hold a page for an empty one.
-        Ok(metadata) if metadata.is_file() && (1..SMALLEST_PAGE).contains(&metadata.len()) => {
-            return Err(foreign("the file is not a SQLite database"));
-        }
-        Ok(metadata) if metadata.is_file() => return refuse_network(path),
-        Ok(_) => return Err(Error::new(ErrorKind::Config, format!("{} is not a file", path.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(refused(path, "cannot be reached", error)),
+    if is_there(path)? {
+        return Ok(());
     }
     let missing: Vec<PathBuf> =
         path.ancestors().skip(1).take_while(|directory| !directory.exists()).map(Path::to_owned).collect();
@@ -46,7 +39,51 @@ pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
     Ok(())
 }
 
-fn refused(path: &Path, problem: &str, source: io::Error) -> Error {
+/// Makes sure that there is a file. Nothing is created, and the file is not opened.
+///
+/// # Errors
+///
+/// As [`prepare`], and [`ErrorKind::Config`] when there is none.
+pub(crate) fn find(path: &Path) -> Result<()> {
+    if is_there(path)? {
+        return Ok(());
+    }
+    let message = format!("{} does not exist, and a read-only opening makes no index", path.display());
+    Err(Error::new(ErrorKind::Config, message).advice("name an existing index, or open it for writing first"))
+}
+
+/// The path without symbolic links, where these are followed to the files beside the index, too.
+pub(crate) fn resolved(path: PathBuf) -> Result<PathBuf> {
+    if cfg!(unix) { path.canonicalize().map_err(|error| refused(&path, "cannot be reached", error)) } else { Ok(path) }
+}
+
+/// A file beside the index: its path with something behind it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The file that proves copies of records fresh, beside the index.
+pub(crate) fn generations(path: &Path) -> Result<PathBuf> {
+    resolved(path.to_owned()).map(|path| beside(&path, "-generations"))
+}
+
+/// Whether there is a file that can be an index.
+fn is_there(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        // SQLite takes a file that cannot hold a page for an empty one.
+        Ok(metadata) if metadata.is_file() && (1..SMALLEST_PAGE).contains(&metadata.len()) => {
+            Err(foreign("the file is not a SQLite database"))
+        }
+        Ok(metadata) if metadata.is_file() => refuse_network(path).map(|()| true),
+        Ok(_) => Err(Error::new(ErrorKind::Config, format!("{} is not a file", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(refused(path, "cannot be reached", error)),
+    }
+}
+
+pub(crate) fn refused(path: &Path, problem: &str, source: io::Error) -> Error {
     let otherwise = match source.kind() {
         io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory

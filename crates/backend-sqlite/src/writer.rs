@@ -4,7 +4,7 @@ use crate::changes::Changes;
 use crate::failure::{again, closed, failure, is_busy};
 use crate::group::{Batch, Follower, Group, Outcomes};
 use crate::transaction::Transaction;
-use cacheness_storage::{Clock, Error, ErrorKind, Result};
+use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Reclaimed, Result};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,13 +16,24 @@ pub(crate) struct Writer {
     /// `None` after `close`.
     connection: Mutex<Option<Connection>>,
     group: Group,
+    generations: Generations,
     clock: Arc<dyn Clock>,
     busy_timeout: Duration,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, clock: Arc<dyn Clock>, busy_timeout: Duration) -> Self {
-        Self { connection: Mutex::new(Some(connection)), group: Group::default(), clock, busy_timeout }
+    pub(crate) fn new(
+        connection: Connection,
+        generations: Generations,
+        clock: Arc<dyn Clock>,
+        busy_timeout: Duration,
+    ) -> Self {
+        Self { connection: Mutex::new(Some(connection)), group: Group::default(), generations, clock, busy_timeout }
+    }
+
+    /// What every commit marks.
+    pub(crate) fn generations(&self) -> &Generations {
+        &self.generations
     }
 
     /// Works with the connection, alone in this process.
@@ -43,12 +54,12 @@ impl Writer {
         })
     }
 
-    /// Works in a transaction, if no other process keeps the write lock for longer than `patience`; then `None`.
-    pub(crate) fn try_transaction<R>(
+    /// Removes records in a transaction, if no other process keeps the write lock for longer than `patience`; then `None`.
+    pub(crate) fn try_reclaim(
         &self,
         patience: Duration,
-        work: impl FnOnce(&mut Changes<'_>) -> Result<R>,
-    ) -> Result<Option<R>> {
+        remove: impl FnOnce(&mut Changes<'_>) -> Result<Reclaimed>,
+    ) -> Result<Option<Reclaimed>> {
         self.with_room(|connection| {
             connection.busy_timeout(patience.min(self.busy_timeout)).map_err(failure)?;
             let begun = Transaction::begin(connection);
@@ -58,10 +69,10 @@ impl Writer {
                 begun => begun.map_err(failure)?,
             };
             let mut changes = Changes::new(connection, self.clock.now());
-            let result = work(&mut changes)?;
+            let reclaimed = remove(&mut changes)?;
             changes.totals.add_to(connection).map_err(failure)?;
-            transaction.commit().map_err(uncertain)?;
-            Ok(Some(result))
+            self.publish(transaction, &reclaimed.keys)?;
+            Ok(Some(reclaimed))
         })
     }
 
@@ -98,7 +109,12 @@ impl Writer {
         let committed = self
             .gather(&transaction, &mut changes, batch.changes.len(), &mut joined)
             .and_then(|()| changes.totals.add_to(connection).map_err(failure))
-            .and_then(|()| transaction.commit().map_err(uncertain));
+            .and_then(|()| {
+                let followed =
+                    joined.iter().filter_map(|(follower, outcomes)| Some((follower.batch(), outcomes.as_ref().ok()?)));
+                let batches = followed.chain([(batch, &outcomes)]);
+                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)))
+            });
         for (follower, outcomes) in joined {
             follower.answer(match &committed {
                 Ok(()) => outcomes,
@@ -106,6 +122,13 @@ impl Writer {
             });
         }
         committed.map(|()| outcomes)
+    }
+
+    /// Makes a transaction final that changes these keys. They are marked before anybody can see it, until nothing is
+    /// under way any more, whatever became of it.
+    fn publish<'k>(&self, transaction: Transaction<'_>, keys: impl IntoIterator<Item = &'k EntryKey>) -> Result<()> {
+        let _changing = self.generations.change(keys.into_iter().map(|key| key.as_str().as_bytes()));
+        transaction.commit().map_err(uncertain)
     }
 
     /// Applies the batches of those who wait, each as a part of its own.
@@ -176,7 +199,8 @@ mod tests {
         }
 
         fn writer(self: &Arc<Self>, connection: Connection) -> Arc<Writer> {
-            let writer = Arc::new(Writer::new(connection, self.clone(), Duration::from_secs(5)));
+            let writer =
+                Arc::new(Writer::new(connection, Generations::in_process(), self.clone(), Duration::from_secs(5)));
             self.writer.set(Arc::downgrade(&writer)).unwrap();
             writer
         }
@@ -253,7 +277,12 @@ mod tests {
 
     fn in_memory() -> Writer {
         let connection = open::memory(&SqliteConfig::default()).unwrap();
-        Writer::new(connection, Arc::new(cacheness_core::SystemClock), Duration::from_secs(5))
+        Writer::new(
+            connection,
+            Generations::in_process(),
+            Arc::new(cacheness_core::SystemClock),
+            Duration::from_secs(5),
+        )
     }
 
     #[test]
@@ -297,12 +326,18 @@ mod tests {
         let path = directory.path().join("index.db");
         let config = SqliteConfig::default().busy_timeout_ms(3_600_000);
         let connection = open::writer(&path, Durability::Process, &config).unwrap();
-        let writer = Writer::new(connection, Arc::new(cacheness_core::SystemClock), config.busy_timeout());
+        let writer = Writer::new(
+            connection,
+            Generations::in_process(),
+            Arc::new(cacheness_core::SystemClock),
+            config.busy_timeout(),
+        );
         let other = open::writer(&path, Durability::Process, &config).unwrap();
         let lock = Transaction::begin(&other).unwrap();
-        assert_eq!(writer.try_transaction(Duration::ZERO, |_| Ok(())).unwrap(), None);
+        let reclaim = || writer.try_reclaim(Duration::ZERO, |_| Ok(Reclaimed::default())).unwrap();
+        assert_eq!(reclaim(), None);
         drop(lock);
-        assert_eq!(writer.try_transaction(Duration::ZERO, |_| Ok(())).unwrap(), Some(()));
+        assert_eq!(reclaim(), Some(Reclaimed::default()));
         let patience =
             |it: &Connection| it.pragma_query_value(None, "busy_timeout", |row| row.get::<_, i64>(0)).map_err(failure);
         assert_eq!(writer.with(patience).unwrap(), 3_600_000);

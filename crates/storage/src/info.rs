@@ -1,6 +1,7 @@
 //! What a backend says about itself.
 
 use cacheness_core::Timestamp;
+use cacheness_generations::Reader;
 use std::borrow::Cow;
 
 /// What a backend is, and what it can do. Constant while it is open.
@@ -53,14 +54,27 @@ pub enum Durability {
 }
 
 /// How a memory copy of a record is proven fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Two are equal when they are of the same kind.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Coherence {
     /// Nobody else can change the backend.
     Exclusive,
+    /// By counters that every commit marks: a copy is fresh as long as the stamp that was taken of the key's bytes, before
+    /// the record was read.
+    Generations(Reader),
     /// Only by asking for the record's version.
     Probe,
 }
+
+impl PartialEq for Coherence {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl Eq for Coherence {}
 
 /// Totals of an index; kept, never summed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,6 +26,7 @@ pub use async_trait::async_trait;
 pub use backend::{BlobBackend, MetadataBackend};
 pub use blob::{BlobInfo, Body, GetBlob, Payload, PutBlob, Staged};
 pub use bytes::Bytes;
+pub use cacheness_generations::{Generations, Reader as GenerationsReader, Stamp};
 pub use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, Timestamp};
 pub use change::{Change, Condition, OnUnmet, Outcome, Patch};
 pub use digest::{Digest, DigestAlgorithm, Hasher};

@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 pub mod blobs;
+#[cfg(unix)]
+pub mod crash;
 pub mod metadata;
 pub mod records;
+#[cfg(target_os = "linux")]
+pub mod syscalls;
 
 mod handler;
 mod poll;

@@ -116,6 +116,15 @@ impl<B: ?Sized> Subject<B> {
         (self.open)(OpenContext::new().clock(Arc::new(self.clock.clone()))).await
     }
 
+    /// Opens the store read-only, with [`clock`](Self::clock) as its clock.
+    ///
+    /// # Errors
+    ///
+    /// What opening returns.
+    pub async fn open_read_only(&self) -> Result<Arc<B>> {
+        (self.open)(OpenContext::new().clock(Arc::new(self.clock.clone())).read_only(true)).await
+    }
+
     /// The clock of the store, which stands at [`NOW`]. A store that many machines share has its own.
     pub fn clock(&self) -> &ManualClock {
         &self.clock

@@ -5,11 +5,17 @@ mod bad_input;
 mod blob_store;
 mod cache;
 mod contexts;
+#[cfg(unix)]
+mod crash;
 mod damage;
 mod faces;
 mod formats;
+#[cfg(target_os = "linux")]
+mod io_errors;
 mod keys;
 mod moving;
+#[cfg(target_os = "linux")]
+mod power;
 mod processes;
 mod protocol;
 mod registry;

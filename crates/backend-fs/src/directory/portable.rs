@@ -29,9 +29,9 @@ impl Directory {
         Ok(Self(path.to_owned()))
     }
 
-    /// Whether the caller may list and change it.
-    pub(crate) fn check_access(&self) -> io::Result<()> {
-        tempfile::tempfile_in(&self.0).map(drop)
+    /// Whether the caller may list it, and change it.
+    pub(crate) fn check_access(&self, change: bool) -> io::Result<()> {
+        if change { tempfile::tempfile_in(&self.0).map(drop) } else { fs::read_dir(&self.0).map(drop) }
     }
 
     /// The directory of that name in it; `None` when there is none, or something else has the name.

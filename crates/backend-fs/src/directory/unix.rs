@@ -41,9 +41,10 @@ impl Directory {
         Ok(Self(directory.into()))
     }
 
-    /// Whether the caller may list, search and change it.
-    pub(crate) fn check_access(&self) -> io::Result<()> {
-        let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    /// Whether the caller may list and search it, and change it.
+    pub(crate) fn check_access(&self, change: bool) -> io::Result<()> {
+        let mut access = Access::READ_OK | Access::EXEC_OK;
+        access.set(Access::WRITE_OK, change);
         Ok(rustix::fs::accessat(&self.0, ".", access, AtFlags::EACCESS)?)
     }
 

@@ -1,6 +1,9 @@
 //! What the tests of this crate share: short ways to call the contract and to look at the files.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod user;
+
 use cacheness_backend_fs::{FsBlobs, FsConfig};
 use cacheness_core::runtime::block_on;
 use cacheness_handlers::spool::{Spool, Spooled};

@@ -8,7 +8,11 @@ mod format;
 mod full_disk;
 mod keys;
 mod opening;
+mod other_process;
+#[cfg(target_os = "linux")]
+mod permissions;
 mod processes;
+mod read_only;
 mod reclaiming;
 
 use cacheness_backend_sqlite::{SqliteConfig, SqliteMetadata};
@@ -28,6 +32,10 @@ fn place() -> (TempDir, PathBuf) {
 
 fn open(path: &Path) -> Result<SqliteMetadata> {
     SqliteMetadata::open(path, &OpenContext::new(), SqliteConfig::default())
+}
+
+fn open_read_only(path: &Path) -> Result<SqliteMetadata> {
+    SqliteMetadata::open(path, &OpenContext::new().read_only(true), SqliteConfig::default())
 }
 
 fn put(record: Record) -> Change {

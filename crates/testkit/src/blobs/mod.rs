@@ -3,6 +3,7 @@
 mod concurrency;
 mod lifecycle;
 mod naming;
+mod read_only;
 mod reading;
 mod steps;
 mod storing;
@@ -49,6 +50,12 @@ suite! {
         futures_of_a_blocking_backend_are_ready_at_once,
         what_was_put_is_there_when_it_is_opened_again,
         two_openings_see_each_others_blobs,
+    }
+    async read_only {
+        a_read_only_opening_reads_what_a_writable_one_reads,
+        a_read_only_opening_sees_what_others_put,
+        a_read_only_opening_refuses_every_change,
+        a_read_only_opening_makes_no_store,
     }
     threads concurrency {
         many_threads_put_and_delete_their_own_blobs,

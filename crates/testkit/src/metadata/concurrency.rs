@@ -5,7 +5,7 @@ use crate::records::{blob, in_blob, sample, version};
 use crate::threads::{THREADS, on_threads};
 use crate::{MetadataSubject, Result, SeededRng};
 use cacheness_storage::{
-    BlobId, Change, Coherence, Condition, MetadataBackend, OnUnmet, Outcome, Query, Record, Version,
+    BlobId, Change, Coherence, Condition, Locality, MetadataBackend, OnUnmet, Outcome, Query, Record, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -105,6 +105,7 @@ pub(super) fn totals_and_references_stay_right_when_many_commit(subject: &Metada
 
 /// An opening for each thread, as if each were a process of its own; none when nobody else can open the store.
 fn openings(subject: &MetadataSubject, store: &Arc<dyn MetadataBackend>) -> Result<Vec<Arc<dyn MetadataBackend>>> {
-    let count = if store.coherence() == Coherence::Exclusive { 0 } else { THREADS };
+    let alone = store.coherence() == Coherence::Exclusive || store.info().locality == Locality::Process;
+    let count = if alone { 0 } else { THREADS };
     (0..count).map(|_| subject.block_on(subject.open())).collect()
 }

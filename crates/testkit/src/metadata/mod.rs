@@ -8,6 +8,7 @@ mod lifecycle;
 mod paging;
 mod population;
 mod random;
+mod read_only;
 mod reading;
 mod reclaiming;
 mod references;
@@ -124,6 +125,12 @@ suite! {
         what_was_committed_is_there_when_it_is_opened_again,
         what_was_committed_is_there_without_a_close,
         two_openings_see_each_others_commits,
+    }
+    async read_only {
+        a_read_only_opening_reads_what_a_writable_one_reads,
+        a_read_only_opening_sees_what_others_commit,
+        a_read_only_opening_refuses_every_change,
+        a_read_only_opening_makes_no_store,
     }
     async random {
         commits_made_by_chance_agree_with_the_store_in_memory,

@@ -23,6 +23,12 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (Overwrites, &["a_name_that_is_taken_keeps_its_blob", "only_one_of_many_puts_of_a_name_wins"]),
     (PutsNothing, &["every_durability_is_served"]),
     (RangesIncludeTheEnd, &["a_range_gives_its_bytes", "an_empty_range_gives_nothing"]),
+    (ReadOnlyMakesStores, &["a_read_only_opening_makes_no_store"]),
+    (
+        ReadOnlySeesNothing,
+        &["a_read_only_opening_reads_what_a_writable_one_reads", "a_read_only_opening_sees_what_others_put"],
+    ),
+    (ReadOnlyWrites, &["a_read_only_opening_refuses_every_change"]),
     (RefusesRangesBeyondTheEnd, &["what_lies_beyond_the_end_is_left_out"]),
     (RenamesItself, &["what_it_says_of_itself_is_constant"]),
     (SaysSizeOfPart, &["head_and_get_tell_what_put_told"]),

@@ -34,6 +34,9 @@ pub(crate) enum Flaw {
     Overwrites,
     PutsNothing,
     RangesIncludeTheEnd,
+    ReadOnlyMakesStores,
+    ReadOnlySeesNothing,
+    ReadOnlyWrites,
     RefusesRangesBeyondTheEnd,
     RenamesItself,
     SaysSizeOfPart,
@@ -48,15 +51,24 @@ pub(crate) fn subject(flaw: Flaw) -> BlobSubject {
     let place = Place::new();
     let staging = Arc::new(tempfile::tempdir().unwrap());
     BlobSubject::new(move |context| {
-        let inner = place.open(flaw == ForgetsOnReopen, || MemoryBlobs::new(&context));
+        let read_only = context.read_only;
+        let inner = match read_only && flaw != ReadOnlyMakesStores {
+            true => place.find(),
+            false => Some(place.open(flaw == ForgetsOnReopen, || MemoryBlobs::new(&context))),
+        };
         let staging = staging.clone();
-        async move { Ok(Flawed { inner, flaw, staging, closed: AtomicBool::new(false), open: Mutex::default() }) }
+        async move {
+            let inner = inner.ok_or_else(|| Error::new(ErrorKind::Config, "there is no store"))?;
+            let closed = AtomicBool::new(false);
+            Ok(Flawed { inner, flaw, read_only, staging, closed, open: Mutex::default() })
+        }
     })
 }
 
 pub(crate) struct Flawed {
     inner: Arc<MemoryBlobs>,
     flaw: Flaw,
+    read_only: bool,
     staging: Arc<TempDir>,
     closed: AtomicBool,
     open: Mutex<Vec<File>>,
@@ -67,6 +79,14 @@ impl Flawed {
         Yield::default().await;
         if self.closed.load(Ordering::SeqCst) && self.flaw != StaysOpen {
             return Err(Error::new(ErrorKind::Closed, "closed"));
+        }
+        Ok(())
+    }
+
+    async fn enter_to_change(&self) -> Result<()> {
+        self.enter().await?;
+        if self.read_only && self.flaw != ReadOnlyWrites {
+            return Err(Error::new(ErrorKind::ReadOnly, "read-only"));
         }
         Ok(())
     }
@@ -95,6 +115,7 @@ impl BlobBackend for Flawed {
     fn info(&self) -> BackendInfo {
         let mut info = self.inner.info();
         info.locality = Locality::Host;
+        info.capabilities.read_only = true;
         info.blocking = self.flaw == ClaimsToBlock;
         if self.flaw == RenamesItself && self.closed.load(Ordering::SeqCst) {
             info.name = "closed".into();
@@ -103,11 +124,11 @@ impl BlobBackend for Flawed {
     }
 
     fn staging(&self) -> Option<&Path> {
-        Some(self.staging.path())
+        Some(self.staging.path()).filter(|_| !self.read_only)
     }
 
     async fn put(&self, id: &BlobId, payload: Staged, options: PutBlob) -> Result<BlobInfo> {
-        self.enter().await?;
+        self.enter_to_change().await?;
         match (self.flaw, payload) {
             (PutsNothing, payload) => Ok(BlobInfo::new(*id, payload.size())),
             (Truncates, Staged::Bytes(bytes)) => {
@@ -148,6 +169,7 @@ impl BlobBackend for Flawed {
             (MissingIsEmpty, _, None) => {
                 return Ok(Some(Payload { info: BlobInfo::new(*id, 0), body: Body::Bytes(Bytes::new()) }));
             }
+            (ReadOnlySeesNothing, ..) if self.read_only => return Ok(None),
             (IgnoresEntityTags, ..) => options.if_match = None,
             _ => {}
         }
@@ -167,7 +189,7 @@ impl BlobBackend for Flawed {
     }
 
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<bool>> {
-        self.enter().await?;
+        self.enter_to_change().await?;
         match self.flaw {
             DeletesNothing => return Ok(vec![true; ids.len()]),
             LimitsDeletes if ids.len() > 1000 => return Err(Error::new(ErrorKind::Storage, "too many")),

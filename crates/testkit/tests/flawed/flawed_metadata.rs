@@ -55,6 +55,9 @@ pub(crate) enum Flaw {
     OwnClock,
     PatchesAbsent,
     PatchesCannotClear,
+    ReadOnlyMakesStores,
+    ReadOnlySeesNothing,
+    ReadOnlyWrites,
     ReclaimsSystemRecords,
     RefusesEmptyCommits,
     RemovesFirst,
@@ -78,14 +81,22 @@ use Flaw::*;
 pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
     let place = Place::new();
     MetadataSubject::new(move |context| {
-        let inner = place.open(flaw == ForgetsOnReopen, || MemoryMetadata::new(&context));
-        async move { Ok(Flawed { inner, flaw, closed: AtomicBool::new(false) }) }
+        let read_only = context.read_only;
+        let inner = match read_only && flaw != ReadOnlyMakesStores {
+            true => place.find(),
+            false => Some(place.open(flaw == ForgetsOnReopen, || MemoryMetadata::new(&context))),
+        };
+        async move {
+            let inner = inner.ok_or_else(|| Error::new(ErrorKind::Config, "there is no store"))?;
+            Ok(Flawed { inner, flaw, read_only, closed: AtomicBool::new(false) })
+        }
     })
 }
 
 pub(crate) struct Flawed {
     inner: Arc<MemoryMetadata>,
     flaw: Flaw,
+    read_only: bool,
     closed: AtomicBool,
 }
 
@@ -94,6 +105,14 @@ impl Flawed {
         Yield::default().await;
         if self.closed.load(Ordering::SeqCst) && self.flaw != StaysOpen {
             return Err(Error::new(ErrorKind::Closed, "closed"));
+        }
+        Ok(())
+    }
+
+    async fn enter_to_change(&self) -> Result<()> {
+        self.enter().await?;
+        if self.read_only && self.flaw != ReadOnlyWrites {
+            return Err(Error::new(ErrorKind::ReadOnly, "read-only"));
         }
         Ok(())
     }
@@ -190,6 +209,7 @@ impl MetadataBackend for Flawed {
     fn info(&self) -> BackendInfo {
         let mut info = self.inner.info();
         info.locality = Locality::Host;
+        info.capabilities.read_only = true;
         info.blocking = self.flaw == ClaimsToBlock;
         if self.flaw == RenamesItself && self.closed.load(Ordering::SeqCst) {
             info.name = "closed".into();
@@ -207,14 +227,17 @@ impl MetadataBackend for Flawed {
         }
         let fields = if self.flaw == IgnoresFields { Fields::ALL } else { fields };
         let mut records = self.inner.get(&keys, fields).await?;
-        if self.flaw == LimitsReads {
-            records.iter_mut().skip(10_000).for_each(|record| *record = None);
-        }
+        let shown = match self.flaw {
+            LimitsReads => 10_000,
+            ReadOnlySeesNothing if self.read_only => 0,
+            _ => usize::MAX,
+        };
+        records.iter_mut().skip(shown).for_each(|record| *record = None);
         Ok(records)
     }
 
     async fn commit(&self, mut changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
-        self.enter().await?;
+        self.enter_to_change().await?;
         let refused = match self.flaw {
             RefusesEmptyCommits => changes.is_empty(),
             LimitsCommits => changes.len() > 999,
@@ -308,21 +331,18 @@ impl MetadataBackend for Flawed {
     }
 
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
-        self.enter().await?;
+        self.enter_to_change().await?;
         let mut plan = plan.clone();
-        match &mut plan {
-            Reclaim::Entries { filter, order, limit, until_bytes } => {
-                *filter = self.filter(filter);
-                match self.flaw {
-                    IgnoresReclaimFilter => *filter = Filter::All,
-                    IgnoresReclaimLimit => *limit = usize::MAX,
-                    IgnoresReclaimOrder => *order = ReclaimOrder::Key,
-                    IgnoresReclaimTarget => *until_bytes = None,
-                    SkipsEmptyRecords => *filter = filter.clone() & Filter::gt(cacheness_storage::Field::Size, 0),
-                    _ => {}
-                }
+        if let Reclaim::Entries { filter, order, limit, until_bytes } = &mut plan {
+            *filter = self.filter(filter);
+            match self.flaw {
+                IgnoresReclaimFilter => *filter = Filter::All,
+                IgnoresReclaimLimit => *limit = usize::MAX,
+                IgnoresReclaimOrder => *order = ReclaimOrder::Key,
+                IgnoresReclaimTarget => *until_bytes = None,
+                SkipsEmptyRecords => *filter = filter.clone() & Filter::gt(cacheness_storage::Field::Size, 0),
+                _ => {}
             }
-            _ => {}
         }
         let mut reclaimed = self.inner.reclaim(&plan).await?;
         match self.flaw {

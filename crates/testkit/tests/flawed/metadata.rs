@@ -94,6 +94,12 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     ),
     (PatchesAbsent, &["a_patch_of_an_absent_record_is_never_met"]),
     (PatchesCannotClear, &["a_patch_changes_what_it_names_and_nothing_else"]),
+    (ReadOnlyMakesStores, &["a_read_only_opening_makes_no_store"]),
+    (
+        ReadOnlySeesNothing,
+        &["a_read_only_opening_reads_what_a_writable_one_reads", "a_read_only_opening_sees_what_others_commit"],
+    ),
+    (ReadOnlyWrites, &["a_read_only_opening_refuses_every_change"]),
     (ReclaimsSystemRecords, &["system_records_survive_every_reclaim"]),
     (RefusesEmptyCommits, &["an_empty_commit_changes_nothing"]),
     (RemovesFirst, &["putting_the_same_blob_again_keeps_it"]),

@@ -12,6 +12,11 @@ impl<T> Place<T> {
         Self(Arc::default())
     }
 
+    /// The store that is there.
+    pub(crate) fn find(&self) -> Option<Arc<T>> {
+        self.0.lock().unwrap().clone()
+    }
+
     /// The store that is there, made at the first opening, or at every one if it is `forgotten`.
     pub(crate) fn open(&self, forgotten: bool, make: impl FnOnce() -> T) -> Arc<T> {
         let mut place = self.0.lock().unwrap();
