@@ -8,7 +8,7 @@ use crate::workspace::{Dependency, Package, Workspace};
 fn floor(name: &str) -> Option<u8> {
     match name.strip_prefix("cacheness-").unwrap_or(name) {
         "core" | "macros" => Some(0),
-        "handlers" | "sql" => Some(1),
+        "generations" | "handlers" | "sql" => Some(1),
         "storage" | "sqlcache" => Some(2),
         "cache" | "testkit" => Some(3),
         "cacheness" | "cli" | "tower" => Some(4),
