@@ -1,6 +1,7 @@
 //! What a backend says about itself.
 
 use cacheness_core::Timestamp;
+use cacheness_generations::Reader as GenerationReader;
 use std::borrow::Cow;
 
 /// What a backend is, and what it can do. Constant while it is open.
@@ -53,11 +54,14 @@ pub enum Durability {
 }
 
 /// How a memory copy of a record is proven fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Coherence {
-    /// Nobody else can change the backend.
+    /// Nobody but the one who holds this backend can change what is in it.
     Exclusive,
+    /// By a counter of the stripe that its key belongs to: unchanged since before the record was read. Every commit marks
+    /// the stripes of the keys that it changes, from before anybody can see it until after everybody can.
+    Generations(GenerationReader),
     /// Only by asking for the record's version.
     Probe,
 }

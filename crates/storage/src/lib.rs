@@ -27,6 +27,7 @@ pub use backend::{BlobBackend, MetadataBackend};
 pub use blob::{BlobInfo, Body, GetBlob, Payload, PutBlob, Staged};
 pub use bytes::Bytes;
 pub use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, Timestamp};
+pub use cacheness_generations::{Changing, Generations, Reader as GenerationReader, Stamp};
 pub use change::{Change, Condition, OnUnmet, Outcome, Patch};
 pub use digest::{Digest, DigestAlgorithm, Hasher};
 pub use engine::{Problem, Swept, ValueReader, Verified};

@@ -5,8 +5,8 @@ use cacheness_core::{Clock, SystemClock, Timestamp};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
     BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind,
-    Fields, Filter, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query, Reclaim,
-    ReclaimOrder, Reclaimed, Record, Result, async_trait,
+    Fields, Filter, Generations, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query,
+    Reclaim, ReclaimOrder, Reclaimed, Record, Result, async_trait,
 };
 use cacheness_testkit::MetadataSubject;
 use serde_json::Value as Json;
@@ -48,6 +48,8 @@ pub(crate) enum Flaw {
     LimitsReads,
     LosesDepth,
     LosesSignature,
+    MarksEverything,
+    MarksNothing,
     MergesPuts,
     MillisecondTimes,
     NeverAborts,
@@ -79,7 +81,7 @@ pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
     let place = Place::new();
     MetadataSubject::new(move |context| {
         let inner = place.open(flaw == ForgetsOnReopen, || MemoryMetadata::new(&context));
-        async move { Ok(Flawed { inner, flaw, closed: AtomicBool::new(false) }) }
+        async move { Ok(Flawed { inner, flaw, closed: AtomicBool::new(false), generations: Generations::in_process() }) }
     })
 }
 
@@ -87,6 +89,7 @@ pub(crate) struct Flawed {
     inner: Arc<MemoryMetadata>,
     flaw: Flaw,
     closed: AtomicBool,
+    generations: Generations,
 }
 
 impl Flawed {
@@ -240,6 +243,9 @@ impl MetadataBackend for Flawed {
             outcomes.insert(0, Outcome::Applied { previous: None, condemned: Vec::new() });
             return Ok(outcomes);
         }
+        if self.flaw == MarksEverything {
+            drop(self.generations.change_all());
+        }
         let mut outcomes = self.inner.commit(changes.clone(), on_unmet).await?;
         for (outcome, change) in outcomes.iter_mut().zip(&changes) {
             *outcome = self.outcome(change, outcome.clone()).await?;
@@ -357,7 +363,10 @@ impl MetadataBackend for Flawed {
     }
 
     fn coherence(&self) -> Coherence {
-        Coherence::Probe
+        match self.flaw {
+            MarksEverything | MarksNothing => Coherence::Generations(self.generations.reader().clone()),
+            _ => Coherence::Probe,
+        }
     }
 
     async fn close(&self) -> Result<()> {
