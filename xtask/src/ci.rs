@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{BROKEN, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{package, process, quickstart, test, tidy};
+use crate::{fuzz, package, process, quickstart, test, third_party, tidy};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
 
 Runs all stages in order and prints how long each took: fmt, clippy (all features; the facade with its default features
-and with none), test, quickstart, docs, tidy, deny, package. A failed stage does not stop the next one, but code that does not
+and with none), test, third-party, fuzz, quickstart, docs, tidy, deny, package. A failed stage does not stop the next one, but code that does not
 compile does. `.ci/run` calls this after installing what it needs.";
 
 /// Feature sets that are promised to build without a warning, each in one call of clippy.
@@ -21,15 +21,20 @@ const CLIPPY: [&[&str]; 3] = [
     &["--package", "cacheness", "--no-default-features"],
 ];
 
+/// How long each fuzz target runs, in seconds.
+const FUZZ_SECONDS: u64 = 4;
+
 struct Stage {
     name: &'static str,
     run: fn(&Workspace, &mut Report) -> Result<()>,
 }
 
 const STAGES: &[Stage] = &[
-    Stage { name: "fmt", run: |workspace, _| cargo(workspace, &["fmt", "--all", "--check"]) },
+    Stage { name: "fmt", run: |workspace, _| format(workspace) },
     Stage { name: "clippy", run: |workspace, _| clippy(workspace) },
     Stage { name: "test", run: run_tests },
+    Stage { name: "third-party", run: |workspace, _| third_party::check(workspace) },
+    Stage { name: "fuzz", run: |workspace, _| fuzz::glance(workspace, FUZZ_SECONDS) },
     Stage { name: "quickstart", run: |workspace, _| quickstart::check(workspace) },
     Stage { name: "docs", run: |workspace, _| docs(workspace) },
     Stage { name: "tidy", run: |workspace, _| tidy::command(workspace, &[]) },
@@ -98,6 +103,11 @@ fn finish(command: Command, name: &str) -> Result<()> {
         false if is_broken => Err(Failure::Broken(format!("`{name}` does not compile"))),
         false => Err(Failure::Failed(format!("`{name}` failed ({status})"))),
     }
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    cargo(workspace, &["fmt", "--all", "--check"])?;
+    cargo(workspace, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {

@@ -1,21 +1,24 @@
 //! `cargo xtask test`: builds and runs every test, notes which passed, and holds the feature rows against them.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 use crate::libtest::{Binaries, Transcript, Verdict};
 use crate::workspace::Workspace;
-use crate::{features, process};
+use crate::{features, process, third_party, tools};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [-- FILTER...]
 
-Builds the workspace with the promised features and its examples, runs all unit, integration and documentation tests,
-writes the names of those that passed to <target>/xtask/tests.txt and checks that every test named in
-docs/features/status.txt is among them. The last line is `N passed, N failed`.
+Builds the workspace with the promised features and its examples, and the crate of tests/third-party, runs all unit,
+integration and documentation tests, writes the names of those that passed to <target>/xtask/tests.txt and checks that
+every test named in docs/features/status.txt is among them. The last line is `N passed, N failed`.
+
+The tests of power loss and I/O errors need strace: where it is missing it is installed, if root runs this on Debian or
+Ubuntu.
 
 With a FILTER (passed on to the test binaries) neither the file nor the rows are touched.
 
@@ -30,19 +33,28 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
         Some((first, filter)) if first == "--" => filter,
         Some((first, _)) => return Err(Failure::Usage(format!("unexpected `{first}`\n\n{HELP}"))),
     };
-    let mut transcript = Transcript::new(build(workspace)?);
-    let mut run = vec!["test", "--no-fail-fast"];
-    run.extend(PROMISED);
-    run.push("--");
-    run.extend(filter.iter().map(String::as_str));
-    let status = process::watch(process::command("cargo", &run, &workspace.root), |line| transcript.line(line))?;
-    transcript.close();
+    tools::provide();
+    let stranger = third_party::load(workspace)?;
+    let all = [(workspace, PROMISED), (&stranger, third_party::OPTIONS)];
+    let mut binaries = Binaries::default();
+    for (workspace, options) in all {
+        build(workspace, options, &mut binaries)?;
+    }
+    let mut transcript = Transcript::new(binaries);
+    let mut unsuccessful = None;
+    for (workspace, options) in all {
+        let mut command = cargo_test(workspace, &["--no-fail-fast"], options);
+        command.arg("--").args(filter);
+        let status = process::watch(command, |line| transcript.line(line))?;
+        transcript.close();
+        unsuccessful = unsuccessful.or((!status.success()).then_some(status));
+    }
 
     let mut failed = transcript.failed + transcript.unfinished.len() as u64;
     for binary in &transcript.unfinished {
         println!("{binary} ended without a result");
     }
-    if !status.success() && failed == 0 {
+    if let Some(status) = unsuccessful.filter(|_| failed == 0) {
         println!("`cargo test` failed ({status}) although no test did");
         failed = 1;
     }
@@ -67,17 +79,14 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
 }
 
 /// Compiles the tests and learns which executable belongs to which crate; `cargo test` itself does not tell.
-fn build(workspace: &Workspace) -> Result<Binaries> {
-    let mut arguments = vec!["test", "--no-run", "--message-format", "json-render-diagnostics"];
-    arguments.extend(PROMISED);
-    let output = process::command("cargo", &arguments, &workspace.root)
+fn build(workspace: &Workspace, options: &[&str], binaries: &mut Binaries) -> Result<()> {
+    let output = cargo_test(workspace, &["--no-run", "--message-format", "json-render-diagnostics"], options)
         .stderr(Stdio::inherit())
         .output()
         .map_err(Failure::while_doing("starting cargo"))?;
     if !output.status.success() {
         return Err(Failure::Broken("the tests do not compile".into()));
     }
-    let mut binaries = Binaries::default();
     for package in &workspace.packages {
         binaries.documented.insert(package.name.replace('-', "_"), format!("{}::doc", package.name));
     }
@@ -88,7 +97,13 @@ fn build(workspace: &Workspace) -> Result<Binaries> {
             binaries.executables.insert(file, binary);
         }
     }
-    Ok(binaries)
+    Ok(())
+}
+
+fn cargo_test(workspace: &Workspace, arguments: &[&str], options: &[&str]) -> Command {
+    let mut command = process::command("cargo", &["test"], &workspace.root);
+    command.args(arguments).args(options).env("CARGO_TARGET_DIR", &workspace.target);
+    command
 }
 
 /// The file name of a test executable and its `crate::binary`, where `lib` stands for a library's own tests.

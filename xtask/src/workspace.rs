@@ -35,7 +35,16 @@ pub(crate) struct Dependency {
 impl Workspace {
     /// Asks cargo about the workspace this program was started in.
     pub(crate) fn load() -> Result<Self> {
-        let text = process::capture("cargo", &["metadata", "--format-version", "1", "--no-deps"], Path::new("."))?;
+        Self::load_from(Path::new("."))
+    }
+
+    /// Asks cargo about a workspace of its own below this one, which is built in the same target directory.
+    pub(crate) fn nested(&self, directory: &str) -> Result<Self> {
+        Ok(Self { target: self.target.clone(), ..Self::load_from(&self.root.join(directory))? })
+    }
+
+    fn load_from(directory: &Path) -> Result<Self> {
+        let text = process::capture("cargo", &["metadata", "--format-version", "1", "--no-deps"], directory)?;
         let metadata: Value = serde_json::from_str(&text).map_err(Failure::while_doing("reading cargo metadata"))?;
         Ok(Self {
             root: PathBuf::from(string(&metadata, "workspace_root")?),
