@@ -6,6 +6,7 @@ pub mod remote;
 pub mod script;
 
 use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
 
 /// A moment in 2026, in microseconds since the epoch.
 pub const NOW: i64 = 1_795_000_000_000_000;
@@ -38,4 +39,27 @@ pub fn noise(count: usize) -> Vec<u8> {
     }
     bytes.truncate(count);
     bytes
+}
+
+/// Endless noise, always the same. It repeats itself further back than any codec here looks.
+#[derive(Debug)]
+pub struct Noise {
+    block: Vec<u8>,
+    used: usize,
+}
+
+impl Noise {
+    /// From the first byte.
+    #[expect(clippy::new_without_default, reason = "there is nothing default about noise")]
+    pub fn new() -> Self {
+        Self { block: noise(16 << 20), used: 0 }
+    }
+}
+
+impl Read for Noise {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (&self.block[self.used..]).read(buffer)?;
+        self.used = (self.used + count) % self.block.len();
+        Ok(count)
+    }
 }

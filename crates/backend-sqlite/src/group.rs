@@ -22,11 +22,7 @@ impl Batch {
     /// The keys whose records these outcomes say were changed.
     pub(crate) fn changed<'b>(&'b self, outcomes: &'b [Outcome]) -> impl Iterator<Item = &'b EntryKey> {
         let applied = self.changes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_applied());
-        applied.filter_map(|(change, _)| match change {
-            Change::Put { record, .. } => Some(&record.key),
-            Change::Patch { key, .. } | Change::Remove { key, .. } => Some(key),
-            _ => None,
-        })
+        applied.filter_map(|(change, _)| change.key())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::place;
 use crate::readers::Readers;
 use crate::schema::{self, Identity};
 use crate::totals::Totals;
-use cacheness_storage::{Error, ErrorKind, GenerationsReader, Result};
+use cacheness_storage::{Error, ErrorKind, GenerationReader, Result};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::fs::{self, Metadata};
@@ -36,7 +36,7 @@ pub(crate) struct ReadOnly {
     path: PathBuf,
     config: SqliteConfig,
     /// `None` when there are none, or none that can be read.
-    generations: Option<GenerationsReader>,
+    generations: Option<GenerationReader>,
     /// `None` after `close`.
     opened: Mutex<Option<Arc<Opened>>>,
 }
@@ -79,7 +79,7 @@ impl ReadOnly {
         let path = place::resolved(path)?;
         let opened = Mutex::new(Some(Arc::new(Opened::open(&path, config)?)));
         // Without it copies are probed.
-        let generations = GenerationsReader::open(place::generations(&path)?).ok().flatten();
+        let generations = GenerationReader::open(place::generations(&path)?).ok().flatten();
         Ok(Self { path, config: config.clone(), generations, opened })
     }
 
@@ -105,7 +105,7 @@ impl ReadOnly {
     }
 
     /// What those who write mark.
-    pub(crate) fn generations(&self) -> Option<&GenerationsReader> {
+    pub(crate) fn generations(&self) -> Option<&GenerationReader> {
         self.generations.as_ref()
     }
 

@@ -361,6 +361,139 @@ mod tests {
         assert_eq!(put_alone(&writer, sample("key")).unwrap(), [applied(None)]);
     }
 
+    /// Looks at the stripes of keys inside each `COMMIT`, just before anybody can see the transaction.
+    struct Watched {
+        writer: Arc<Writer>,
+        generations: Generations,
+        /// Of each `COMMIT`, which keys could be stamped during it.
+        seen: Arc<Mutex<Vec<Vec<&'static str>>>>,
+        fails: Arc<AtomicBool>,
+        _directory: TempDir,
+    }
+
+    const KEYS: [&str; 5] = ["0", "1", "2", "unmet", "aborted"];
+
+    impl Watched {
+        fn new(clock: Arc<Gate>) -> Self {
+            let directory = TempDir::new().unwrap();
+            let path = directory.path().join("index.db");
+            let mut connection = open::writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+            let generations = Generations::open(directory.path().join("generations")).unwrap();
+            let (seen, fails) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+            let watch = {
+                let (generations, seen, fails) = (generations.clone(), seen.clone(), fails.clone());
+                move || {
+                    let free = KEYS.into_iter().filter(|key| generations.stamp(key.as_bytes()).is_some()).collect();
+                    seen.lock().unwrap().push(free);
+                    fails.load(Ordering::Relaxed)
+                }
+            };
+            connection.commit_hook(Some(watch)).unwrap();
+            let timeout = Duration::from_secs(5);
+            let writer = Arc::new(Writer::new(connection, generations.clone(), clock.clone(), timeout));
+            clock.writer.set(Arc::downgrade(&writer)).unwrap();
+            Self { writer, generations, seen, fails, _directory: directory }
+        }
+
+        fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Outcomes {
+            self.writer.commit(Batch { changes, on_unmet })
+        }
+
+        /// The keys whose copies are fresh after `work`, if they were taken before.
+        fn fresh_after(&self, work: impl FnOnce()) -> Vec<&'static str> {
+            let stamps = KEYS.map(|key| self.generations.stamp(key.as_bytes()).unwrap());
+            work();
+            let fresh = KEYS.into_iter().zip(stamps).filter(|(_, stamp)| self.generations.is_fresh(*stamp));
+            fresh.map(|(key, _)| key).collect()
+        }
+
+        fn seen(&self) -> Vec<Vec<&'static str>> {
+            std::mem::take(&mut *self.seen.lock().unwrap())
+        }
+    }
+
+    fn put(key: &str, condition: Condition) -> Change {
+        Change::Put { record: Box::new(sample(key)), condition }
+    }
+
+    #[test]
+    fn what_a_group_changes_is_marked_before_anybody_can_see_it_and_nothing_else_is() {
+        let watched = &Watched::new(Arc::new(Gate::new(3)));
+        let unmet = || put("unmet", Condition::Version(cacheness_testkit::records::version(9)));
+        let fresh = watched.fresh_after(|| {
+            thread::scope(|scope| {
+                for key in ["0", "1", "2"] {
+                    scope.spawn(|| watched.commit(vec![put(key, Condition::Always), unmet()], OnUnmet::Skip).unwrap());
+                }
+                let aborted = vec![put("aborted", Condition::Always), unmet()];
+                scope.spawn(|| watched.commit(aborted, OnUnmet::Abort).unwrap());
+            });
+        });
+        assert_eq!(fresh, ["unmet", "aborted"]);
+        // An aborted batch that leads commits nothing, and the others share what may be two transactions then.
+        let mut seen = watched.seen();
+        assert!(seen.iter().all(|free| free.ends_with(&["unmet", "aborted"])), "{seen:?}");
+        seen.retain(|free| free.len() == 2);
+        assert_eq!(seen.len(), 1, "three batches were in one transaction, and all of them were marked");
+    }
+
+    #[test]
+    fn every_kind_of_change_of_a_record_is_marked_and_no_change_of_a_blob_is() {
+        let watched = Watched::new(Arc::new(Gate::new(0)));
+        let key = || EntryKey::new("1");
+        let patch = || Box::new(cacheness_storage::Patch::new(cacheness_testkit::records::version(5), NOW));
+        let marked: [fn(_, _) -> Change; 3] = [
+            |_, _| Change::Put { record: Box::new(in_blob("1", blob(1), 10)), condition: Condition::Always },
+            |key, patch| Change::Patch { key, patch, condition: Condition::Always },
+            |key, _| Change::Remove { key, condition: Condition::Always },
+        ];
+        for change in marked {
+            let fresh =
+                watched.fresh_after(|| drop(watched.commit(vec![change(key(), patch())], OnUnmet::Abort).unwrap()));
+            assert_eq!(fresh, ["0", "2", "unmet", "aborted"]);
+            assert_eq!(watched.seen(), [["0", "2", "unmet", "aborted"]]);
+        }
+        watched.commit(vec![put("2", Condition::Always)], OnUnmet::Skip).unwrap();
+        watched.seen();
+        let blobs = vec![
+            Change::Forget { blob: blob(1) },
+            Change::Condemn { blob: blob(2) },
+            Change::Require { blob: blob(3) },
+        ];
+        let fresh = watched.fresh_after(|| drop(watched.commit(blobs, OnUnmet::Skip).unwrap()));
+        assert_eq!(fresh, KEYS);
+        assert_eq!(watched.seen(), [KEYS]);
+    }
+
+    #[test]
+    fn what_a_reclaim_removes_is_marked_before_anybody_can_see_it() {
+        let watched = Watched::new(Arc::new(Gate::new(0)));
+        watched.commit(KEYS.map(|key| put(key, Condition::Always)).to_vec(), OnUnmet::Skip).unwrap();
+        watched.seen();
+        let fresh = watched.fresh_after(|| {
+            let filter = cacheness_storage::Filter::All;
+            let order = cacheness_storage::ReclaimOrder::Key;
+            let find = |it: &Connection| crate::reclaim::Candidates::find(it, &filter, order, 2, NOW);
+            let candidates = watched.writer.with(find).unwrap();
+            let remove = |changes: &mut Changes<'_>| candidates.remove(changes, None);
+            let reclaimed = watched.writer.try_reclaim(Duration::ZERO, remove).unwrap().unwrap();
+            assert_eq!(reclaimed.keys, ["0".into(), "1".into()]);
+        });
+        assert_eq!(fresh, ["2", "unmet", "aborted"]);
+        assert_eq!(watched.seen(), [["2", "unmet", "aborted"]]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_ends_its_marks_and_leaves_no_copy_fresh() {
+        let watched = Watched::new(Arc::new(Gate::new(0)));
+        watched.fails.store(true, Ordering::Relaxed);
+        let fresh = watched.fresh_after(|| {
+            watched.commit(vec![put("0", Condition::Always)], OnUnmet::Skip).unwrap_err();
+        });
+        assert_eq!(fresh, KEYS[1..]);
+        assert!(watched.generations.stamp(b"0").is_some());
+    }
+
     fn applied(previous: Option<cacheness_storage::Version>) -> Outcome {
         Outcome::Applied { previous, condemned: Vec::new() }
     }

@@ -51,6 +51,17 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The key of the record that it changes; `None` for a change of a blob.
+    pub fn key(&self) -> Option<&EntryKey> {
+        match self {
+            Self::Put { record, .. } => Some(&record.key),
+            Self::Patch { key, .. } | Self::Remove { key, .. } => Some(key),
+            Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => None,
+        }
+    }
+}
+
 /// What a key must be like for a change to apply.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]

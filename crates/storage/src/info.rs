@@ -1,7 +1,7 @@
 //! What a backend says about itself.
 
 use cacheness_core::Timestamp;
-use cacheness_generations::Reader;
+use cacheness_generations::Reader as GenerationReader;
 use std::borrow::Cow;
 
 /// What a backend is, and what it can do. Constant while it is open.
@@ -59,11 +59,12 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Coherence {
-    /// Nobody else can change the backend.
+    /// Nobody but the one who holds this backend can change what is in it, no other opening in this process either.
     Exclusive,
-    /// By counters that every commit marks: a copy is fresh as long as the stamp that was taken of the key's bytes, before
-    /// the record was read.
-    Generations(Reader),
+    /// By counters of the stripes that keys belong to: a copy is fresh as long as the stamp that was taken of the key's
+    /// bytes before the record was read. Every commit marks the stripes of the keys it changes, from before anybody can
+    /// see it until after everybody can.
+    Generations(GenerationReader),
     /// Only by asking for the record's version.
     Probe,
 }

@@ -3,6 +3,7 @@
 
 use cacheness::core::{ManualClock, Timestamp};
 use cacheness::{PutOptions, sync::Cache};
+use std::io::Read;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +18,11 @@ fn main() {
         ["put", dir, key, value] => drop(Cache::open(dir).unwrap().put(key, value).unwrap()),
         ["put-forever", dir] => put_forever(&Cache::open(dir).unwrap()),
         ["golden", dir] => golden(dir),
+        ["readers", dir, size] => through_readers(&Cache::open(dir).unwrap(), size.parse().unwrap()),
+        ["peak", dir, key] => {
+            let outcome = Cache::open(dir).unwrap().get::<Vec<u8>>(key).map(|value| value.map(|value| value.len()));
+            println!("{} {outcome:?}", peak_memory());
+        }
         _ => panic!("unknown arguments {words:?}"),
     }
 }
@@ -30,6 +36,33 @@ fn golden(dir: &str) {
     cache.put("large", &cacheness_tests::noise(20_000)).unwrap();
     cache.put_typed("array", &ndarray::Array1::from_iter(0..5000_i16)).unwrap();
     cache.close().unwrap();
+}
+
+/// Puts a value of many bytes from a reader, reads it back by another, and prints the most memory that was resident, in
+/// KiB.
+fn through_readers(cache: &Cache, size: u64) {
+    cache.put_reader("large", cacheness_tests::Noise::new().take(size)).unwrap();
+    let (mut stored, mut expected) = (cache.get_reader("large").unwrap().unwrap(), cacheness_tests::Noise::new());
+    let (mut ours, mut theirs) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut total = 0;
+    loop {
+        let count = stored.read(&mut ours).unwrap();
+        if count == 0 {
+            break;
+        }
+        expected.read_exact(&mut theirs[..count]).unwrap();
+        assert!(ours[..count] == theirs[..count], "after {total} bytes");
+        total += count as u64;
+    }
+    assert_eq!(total, size);
+    println!("{}", peak_memory());
+}
+
+/// The most memory that was resident so far, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
 /// Puts numbered values, small and large, and says so after each.

@@ -5,7 +5,7 @@ use super::Engine;
 use super::failpoint::Point;
 use super::leftover::{self, Owner};
 use crate::{BlobId, BlobInfo, BlobQuery, BlobRecord, Change, Locality, OnUnmet, Outcome};
-use cacheness_core::{Result, Timestamp};
+use cacheness_core::Result;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -45,10 +45,9 @@ impl Engine {
     pub async fn sweep(&self) -> Result<Swept> {
         self.check_writable()?;
         let mut swept = Swept::default();
-        let now = self.metadata.stats().await?.now;
         self.commit_and_forget(Vec::new()).await?;
-        self.condemn_unreferenced(now, &mut swept).await?;
-        self.delete_condemned(now, &mut swept).await?;
+        self.condemn_unreferenced(&mut swept).await?;
+        self.delete_condemned(&mut swept).await?;
         if let Some(directory) = self.blobs.staging().map(ToOwned::to_owned) {
             let grace = self.options.grace;
             swept.staging_files = self.driver.compute(move || leftover::remove_files(&directory, grace)).await?;
@@ -57,7 +56,8 @@ impl Engine {
     }
 
     /// Condemns blobs that are older than the grace and that the index does not know.
-    async fn condemn_unreferenced(&self, now: Timestamp, swept: &mut Swept) -> Result<()> {
+    async fn condemn_unreferenced(&self, swept: &mut Swept) -> Result<()> {
+        let now = self.metadata.stats().await?.now;
         let judges = self.metadata.info().locality >= self.blobs.info().locality.min(Locality::Host);
         let mut after = None;
         loop {
@@ -95,7 +95,8 @@ impl Engine {
     }
 
     /// Deletes condemned blobs after their grace, and lets the index forget those that nobody can name any more.
-    async fn delete_condemned(&self, now: Timestamp, swept: &mut Swept) -> Result<()> {
+    async fn delete_condemned(&self, swept: &mut Swept) -> Result<()> {
+        let now = self.metadata.stats().await?.now;
         let delete_grace = match self.blobs.info().locality {
             Locality::Shared => self.options.delete_grace,
             Locality::Host | Locality::Process => Duration::ZERO,

@@ -4,8 +4,8 @@ use super::index::Index;
 use super::{NAME, closed};
 use crate::{
     BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Coherence, Condition, Cursor, EntryKey, Fields, Filter,
-    Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim, ReclaimOrder,
-    Reclaimed, Record,
+    Generations, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim,
+    ReclaimOrder, Reclaimed, Record,
 };
 use async_trait::async_trait;
 use cacheness_core::{Clock, Result, Timestamp};
@@ -21,12 +21,14 @@ pub struct MemoryMetadata {
     clock: Arc<dyn Clock>,
     /// `None` after `close`.
     index: Mutex<Option<Index>>,
+    generations: Generations,
 }
 
 impl MemoryMetadata {
     /// A new, empty index.
     pub fn new(context: &OpenContext) -> Self {
-        Self { clock: context.clock.clone(), index: Mutex::new(Some(Index::default())) }
+        let index = Mutex::new(Some(Index::default()));
+        Self { clock: context.clock.clone(), index, generations: Generations::in_process() }
     }
 
     fn with<R>(&self, operation: &'static str, work: impl FnOnce(&mut Index) -> R) -> Result<R> {
@@ -55,6 +57,8 @@ impl MetadataBackend for MemoryMetadata {
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
         changes.iter().try_for_each(check)?;
         let now = self.clock.now();
+        let _changing =
+            self.generations.change(changes.iter().filter_map(Change::key).map(|key| key.as_str().as_bytes()));
         self.with("commit", |index| {
             let count = changes.len();
             let mut outcomes = Vec::with_capacity(count);
@@ -88,6 +92,7 @@ impl MetadataBackend for MemoryMetadata {
         let now = self.clock.now();
         let Reclaim::Entries { filter, order, limit, until_bytes } = plan;
         filter.check()?;
+        let _changing = self.generations.change_all();
         self.with("reclaim", |index| remove(index, filter, *order, *limit, *until_bytes, now))
     }
 
@@ -103,7 +108,7 @@ impl MetadataBackend for MemoryMetadata {
     }
 
     fn coherence(&self) -> Coherence {
-        Coherence::Exclusive
+        Coherence::Generations(self.generations.reader().clone())
     }
 
     async fn close(&self) -> Result<()> {

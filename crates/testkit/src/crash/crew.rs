@@ -83,6 +83,13 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// Lets a process go on that waits.
+    pub(super) fn resume(&mut self, process: usize) -> Result<()> {
+        let member = self.members.get_mut(process).and_then(Option::as_mut);
+        let stdin = member.and_then(|member| member.stdin.as_mut()).ok_or_else(|| broken("nobody waits"))?;
+        Ok(stdin.write_all(b"\n")?)
+    }
+
     fn check_alive(&mut self) -> Result<()> {
         for member in self.members.iter_mut().flatten() {
             if let Some(status) = member.try_wait()? {

@@ -24,9 +24,9 @@ pub(super) struct Orders {
     pub(super) fresh: u64,
     /// Whether it puts few contents again and again into a content-addressable store.
     pub(super) recurring: bool,
-    /// Whether it sweeps.
-    pub(super) sweeps: bool,
-    /// Where to wait for the end, and at which passing.
+    /// How many of a hundred operations are sweeps.
+    pub(super) sweeps: u64,
+    /// Where to wait for a word or the end, and at which passing.
     pub(super) halt: Option<(Point, u64)>,
 }
 
@@ -94,7 +94,7 @@ pub(super) enum Told {
     Done(String),
     /// The operation failed, with this error.
     Failed(String),
-    /// The process waits for its end where it was told to.
+    /// The process waits where it was told to.
     Halted,
     /// There is nothing more to do.
     End,
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn orders_arrive_as_they_were_given() {
         for halt in points().map(|point| Some((point, 5))).chain([None]) {
-            let orders = Orders { process: 1, seed: u64::MAX, fresh: 3, recurring: true, sweeps: false, halt };
+            let orders = Orders { process: 1, seed: u64::MAX, fresh: 3, recurring: true, sweeps: 30, halt };
             let mut command = Command::new("none");
             orders.give(&mut command, Path::new("none"));
             let given = command.get_envs().find(|(name, _)| *name == ORDERS).and_then(|(_, value)| value?.to_str());

@@ -30,6 +30,8 @@ enum Moment {
     Opening,
     /// At this passing of this point.
     Point(Point, u64),
+    /// Some lines after it was held at this point while another process swept.
+    Held(Point),
     /// Soon after so many lines.
     Lines,
     /// After some time.
@@ -216,6 +218,16 @@ impl Run<'_> {
                 thread::sleep(random(self.opening * 3 / 2));
             }
             Moment::Point(..) => crew.wait_for(0, |told| *told == Told::Halted)?,
+            Moment::Held(_) => {
+                crew.wait_for(0, |told| *told == Told::Halted)?;
+                crew.wait_for(1, |told| *told == Told::Begin(Operation::Sweep))?;
+                crew.wait_for(1, |told| matches!(told, Told::Done(_)))?;
+                crew.resume(0)?;
+                crew.wait_for(0, |told| matches!(told, Told::Done(_) | Told::Failed(_)))?;
+                for _ in 0..self.chance.below(20) {
+                    crew.next()?;
+                }
+            }
             Moment::Lines => {
                 crew.wait_for(0, is_open)?;
                 for _ in 0..self.chance.below(60) {

@@ -62,7 +62,7 @@ pub(super) fn work(place: &Place<'_>, orders: &Orders) -> Result<()> {
         teller.tell(done.map_or_else(|error| Told::Failed(format!("{:?} {error}", error.kind())), Told::Done));
     }
     teller.tell(Told::End);
-    wait_for_the_end()
+    wait_for_a_word()
 }
 
 fn run(store: &BlobStore, operation: &Operation) -> Result<String> {
@@ -89,24 +89,26 @@ fn run(store: &BlobStore, operation: &Operation) -> Result<String> {
     Ok(String::new())
 }
 
-/// The point to wait for the end at, if there is one.
+/// The point to wait at, if there is one.
 fn failpoints(orders: &Orders, teller: &Arc<Teller>) -> Failpoints {
     let failpoints = Failpoints::default();
     if let Some((point, passing)) = orders.halt {
-        let (left, teller) = (AtomicU64::new(passing), teller.clone());
-        failpoints.set(point, move || match left.fetch_sub(1, Ordering::Relaxed) {
-            1 => {
+        let (passed, teller) = (AtomicU64::new(0), teller.clone());
+        failpoints.set(point, move || {
+            if passed.fetch_add(1, Ordering::Relaxed) + 1 == passing {
                 teller.tell(Told::Halted);
-                wait_for_the_end()
+                wait_for_a_word()?;
             }
-            _ => Ok(()),
+            Ok(())
         });
     }
     failpoints
 }
 
-/// Waits for the kill, or for the end of the one who would send it.
-fn wait_for_the_end() -> Result<()> {
-    io::stdin().read_to_end(&mut Vec::new())?;
-    process::exit(1);
+/// Waits for a word to go on, for the kill, or for the end of the one who would send either.
+fn wait_for_a_word() -> Result<()> {
+    if io::stdin().read(&mut [0])? == 0 {
+        process::exit(1);
+    }
+    Ok(())
 }

@@ -1,12 +1,10 @@
 //! Many threads at once.
 
-use super::steps::{condemned, find, pages, put, put_all, put_if, remove, totals};
+use super::steps::{condemned, find, is_alone, pages, put, put_all, put_if, remove, totals};
 use crate::records::{blob, in_blob, sample, version};
 use crate::threads::{THREADS, on_threads};
 use crate::{MetadataSubject, Result, SeededRng};
-use cacheness_storage::{
-    BlobId, Change, Coherence, Condition, Locality, MetadataBackend, OnUnmet, Outcome, Query, Record, Version,
-};
+use cacheness_storage::{BlobId, Change, Condition, MetadataBackend, OnUnmet, Outcome, Query, Record, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -105,7 +103,6 @@ pub(super) fn totals_and_references_stay_right_when_many_commit(subject: &Metada
 
 /// An opening for each thread, as if each were a process of its own; none when nobody else can open the store.
 fn openings(subject: &MetadataSubject, store: &Arc<dyn MetadataBackend>) -> Result<Vec<Arc<dyn MetadataBackend>>> {
-    let alone = store.coherence() == Coherence::Exclusive || store.info().locality == Locality::Process;
-    let count = if alone { 0 } else { THREADS };
+    let count = if is_alone(&**store) { 0 } else { THREADS };
     (0..count).map(|_| subject.block_on(subject.open())).collect()
 }

@@ -1,11 +1,11 @@
 //! What a backend says of itself, how it closes, and what is there when it is opened again.
 
-use super::steps::{Store, apply, everything, find, put, put_all, remove};
+use super::steps::{Store, apply, everything, find, is_alone, put, put_all, remove};
 use crate::poll::ready_on_first_poll;
 use crate::records::{blob, complete, in_blob, sample};
 use crate::{MetadataSubject, Result};
 use cacheness_core::ErrorKind;
-use cacheness_storage::{Coherence, EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
+use cacheness_storage::{EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
 
 fn reclaim_all() -> Reclaim {
     Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 10, until_bytes: None }
@@ -99,7 +99,7 @@ pub(super) async fn what_was_committed_is_there_without_a_close(subject: &Metada
 
 pub(super) async fn two_openings_see_each_others_commits(subject: &MetadataSubject) -> Result<()> {
     let one = subject.open().await?;
-    if one.coherence() == Coherence::Exclusive || one.info().locality == Locality::Process {
+    if is_alone(&*one) {
         return nobody_else_changes_it(&*one, subject).await;
     }
     let other = subject.open().await?;

@@ -1,6 +1,7 @@
 //! The suite of the index: what every [`MetadataBackend`] must do.
 
 mod batches;
+mod coherence;
 mod concurrency;
 mod conditions;
 mod filters;
@@ -73,6 +74,10 @@ suite! {
         a_blob_is_found_by_its_content_while_records_name_it,
         requiring_is_met_only_while_records_name_the_blob,
         a_system_record_holds_its_blob_too,
+    }
+    async coherence {
+        a_copy_is_stale_after_every_change_of_its_record,
+        reading_and_changing_others_leaves_most_copies_fresh,
     }
     async totals {
         totals_follow_every_change,

@@ -3,8 +3,8 @@
 use crate::Result;
 use cacheness_core::Timestamp;
 use cacheness_storage::{
-    BlobId, BlobQuery, Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome, Patch, Query, Reclaim,
-    Reclaimed, Record, Version,
+    BlobId, BlobQuery, Change, Coherence, Condition, EntryKey, Fields, Locality, MetadataBackend, OnUnmet, Outcome,
+    Patch, Query, Reclaim, Reclaimed, Record, Version,
 };
 
 pub(super) type Store = dyn MetadataBackend;
@@ -107,6 +107,11 @@ pub(super) async fn reclaim(store: &Store, plan: Reclaim) -> Result<Reclaimed> {
     let reclaimed = store.reclaim(&plan).await?;
     assert!(!reclaimed.busy, "nobody else reclaims, and still the store is busy");
     Ok(reclaimed)
+}
+
+/// Whether another opening would see another store, or cannot be.
+pub(super) fn is_alone(store: &Store) -> bool {
+    store.info().locality == Locality::Process || matches!(store.coherence(), Coherence::Exclusive)
 }
 
 /// Entries, bytes, blobs and condemned blobs.

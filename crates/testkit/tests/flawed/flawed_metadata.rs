@@ -5,8 +5,8 @@ use cacheness_core::{Clock, SystemClock, Timestamp};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
     BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind,
-    Fields, Filter, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query, Reclaim,
-    ReclaimOrder, Reclaimed, Record, Result, async_trait,
+    Fields, Filter, Generations, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query,
+    Reclaim, ReclaimOrder, Reclaimed, Record, Result, async_trait,
 };
 use cacheness_testkit::MetadataSubject;
 use serde_json::Value as Json;
@@ -48,6 +48,8 @@ pub(crate) enum Flaw {
     LimitsReads,
     LosesDepth,
     LosesSignature,
+    MarksEverything,
+    MarksNothing,
     MergesPuts,
     MillisecondTimes,
     NeverAborts,
@@ -88,7 +90,8 @@ pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
         };
         async move {
             let inner = inner.ok_or_else(|| Error::new(ErrorKind::Config, "there is no store"))?;
-            Ok(Flawed { inner, flaw, read_only, closed: AtomicBool::new(false) })
+            let generations = Generations::in_process();
+            Ok(Flawed { inner, flaw, read_only, closed: AtomicBool::new(false), generations })
         }
     })
 }
@@ -98,6 +101,7 @@ pub(crate) struct Flawed {
     flaw: Flaw,
     read_only: bool,
     closed: AtomicBool,
+    generations: Generations,
 }
 
 impl Flawed {
@@ -263,6 +267,9 @@ impl MetadataBackend for Flawed {
             outcomes.insert(0, Outcome::Applied { previous: None, condemned: Vec::new() });
             return Ok(outcomes);
         }
+        if self.flaw == MarksEverything {
+            drop(self.generations.change_all());
+        }
         let mut outcomes = self.inner.commit(changes.clone(), on_unmet).await?;
         for (outcome, change) in outcomes.iter_mut().zip(&changes) {
             *outcome = self.outcome(change, outcome.clone()).await?;
@@ -377,7 +384,10 @@ impl MetadataBackend for Flawed {
     }
 
     fn coherence(&self) -> Coherence {
-        Coherence::Probe
+        match self.flaw {
+            MarksEverything | MarksNothing => Coherence::Generations(self.generations.reader().clone()),
+            _ => Coherence::Probe,
+        }
     }
 
     async fn close(&self) -> Result<()> {

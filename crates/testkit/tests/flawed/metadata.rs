@@ -70,6 +70,8 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (LimitsReads, &["many_keys_are_read_at_once"]),
     (LosesDepth, &["nested_metadata_comes_back"]),
     (LosesSignature, &["a_record_comes_back_whole"]),
+    (MarksEverything, &["reading_and_changing_others_leaves_most_copies_fresh"]),
+    (MarksNothing, &["a_copy_is_stale_after_every_change_of_its_record"]),
     (MergesPuts, &["overwriting_replaces_every_field"]),
     (MillisecondTimes, &["times_at_the_ends_of_the_range_come_back"]),
     (NeverAborts, &["an_unmet_change_aborts_the_whole_commit", "the_first_unmet_change_decides"]),

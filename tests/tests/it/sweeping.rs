@@ -1,0 +1,254 @@
+//! Sweeps: leftovers go, everything that is used or foreign stays, and puts under way get through.
+
+use crate::stores::{Hold, assert_tidy, graceless, open, open_held, tree};
+use crate::support::{Place, noise};
+use cacheness::backends::fs::FsBlobs;
+use cacheness::core::runtime::block_on;
+use cacheness::handlers::Spool;
+use cacheness::storage::memory::MemoryMetadata;
+use cacheness::sync::BlobStore;
+use cacheness_storage::engine::{EngineOptions, Point};
+use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, OpenContext, PutBlob, Staged};
+use std::fs;
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Puts of every kind that makes a blob: from memory, through a staging file, from a reader.
+type Put = fn(&BlobStore, &str, Vec<u8>);
+const PUTS: [(usize, Put); 3] = [
+    (50_000, |store, key, value| store.put(key, &value).unwrap()),
+    (500_000, |store, key, value| store.put(key, &value).unwrap()),
+    (500_000, |store, key, value| store.put_reader(key, Cursor::new(value)).unwrap()),
+];
+
+fn options() -> EngineOptions {
+    let mut options = graceless();
+    options.staging_memory = 100_000;
+    options
+}
+
+#[test]
+fn a_put_held_between_blob_and_commit_gets_through_two_sweeps() {
+    for (size, put) in PUTS {
+        let place = Place::new();
+        let (held, failpoints) = open_held(&place, options());
+        let sweeper = open(&place, options());
+        thread::scope(|scope| {
+            let hold = Hold::at(&failpoints, Point::BlobStored);
+            scope.spawn(|| put(&held, "key", noise(size)));
+            hold.wait();
+            let swept = sweeper.sweep().unwrap();
+            assert_eq!((swept.condemned, swept.deleted), (1, 1), "without a grace the blob under way is gone");
+            sweeper.sweep().unwrap();
+            hold.go();
+            hold.wait();
+            hold.go();
+        });
+        assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(size)));
+        assert_tidy(&place, &sweeper);
+    }
+}
+
+#[test]
+fn a_put_under_way_is_younger_than_the_grace_and_is_left_alone() {
+    let place = Place::new();
+    let (held, failpoints) = open_held(&place, EngineOptions::default());
+    let sweeper = open(&place, EngineOptions::default());
+    thread::scope(|scope| {
+        let hold = Hold::at(&failpoints, Point::BlobStored);
+        scope.spawn(|| held.put("key", &noise(50_000)).unwrap());
+        hold.wait();
+        let swept = sweeper.sweep().unwrap();
+        assert_eq!((swept.condemned, swept.deleted), (0, 0));
+        hold.go();
+    });
+    assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn a_put_that_is_swept_away_every_time_says_so() {
+    let place = Place::new();
+    let (held, failpoints) = open_held(&place, options());
+    let sweeper = Arc::new(open(&place, options()));
+    let sweeps = Arc::new(AtomicUsize::new(0));
+    let (again, counted) = (sweeper.clone(), sweeps.clone());
+    failpoints.set(Point::BlobStored, move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        again.sweep().map(drop)
+    });
+    let error = held.put("key", &noise(50_000)).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Conflict, true), "{error}");
+    assert_eq!(sweeps.load(Ordering::SeqCst), 3);
+    assert_tidy(&place, &sweeper);
+}
+
+#[test]
+fn what_an_interrupted_put_left_is_condemned_first_and_deleted_after_the_grace() {
+    let place = Place::new();
+    let store = open(&place, EngineOptions::default());
+    store.put("kept", &noise(50_000)).unwrap();
+    let leftover = leave(&place, BlobId::from_bytes([7; 16]), &noise(1000));
+    assert_eq!(store.sweep().unwrap().condemned, 0, "it is too young");
+    let mut patient = graceless();
+    patient.grace = std::time::Duration::from_secs(3600);
+    let old = fs::File::options().write(true).open(&leftover).unwrap();
+    old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(7200)).unwrap();
+    let swept = open(&place, patient.clone()).sweep().unwrap();
+    assert_eq!((swept.condemned, swept.deleted), (1, 0), "condemned, and not deleted yet");
+    assert!(leftover.exists());
+    assert_eq!(open(&place, patient).sweep().unwrap().deleted, 0, "the grace is not over");
+    let swept = open(&place, graceless()).sweep().unwrap();
+    assert_eq!((swept.condemned, swept.deleted, swept.forgotten), (0, 1, 0));
+    assert!(!leftover.exists());
+    assert_tidy(&place, &store);
+}
+
+/// Leaves a blob that no record names, as a killed put does.
+fn leave(place: &Place, id: BlobId, bytes: &[u8]) -> std::path::PathBuf {
+    let blobs = FsBlobs::open(place.path().join("blobs"), &OpenContext::new(), Default::default()).unwrap();
+    block_on(blobs.put(&id, Staged::Bytes(Bytes::copy_from_slice(bytes)), PutBlob::default())).unwrap();
+    let id = id.to_string();
+    place.path().join("blobs").join(&id[..2]).join(format!("{id}.blob"))
+}
+
+#[test]
+fn a_commit_that_arrives_after_its_put_failed_is_refused_for_good() {
+    use cacheness_storage::{
+        BlobQuery, Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome, Timestamp,
+    };
+    let place = Place::new();
+    let (store, failpoints) = open_held(&place, graceless());
+    store.put("key", &noise(40_000)).unwrap();
+    // The reply is lost before the commit happens: the blob is disowned.
+    crate::stores::fill_disk_at(&failpoints, Point::Committed);
+    store.put("key", &noise(1000)).unwrap_err();
+    failpoints.clear(Point::Committed);
+    let context = OpenContext::new();
+    let index =
+        cacheness::backends::sqlite::SqliteMetadata::open(place.path().join("index.db"), &context, Default::default())
+            .unwrap();
+    let late = BlobId::from_bytes([9; 16]);
+    leave(&place, late, &noise(100));
+    block_on(index.commit(vec![Change::Condemn { blob: late }], OnUnmet::Skip)).unwrap();
+    let mut record = block_on(index.get(&[EntryKey::new("key")], Fields::ALL)).unwrap().remove(0).unwrap();
+    record.location = cacheness_storage::Location::Blob(late);
+    for round in 0..3 {
+        store.put("other", &noise(30_000 + round)).unwrap();
+        store.sweep().unwrap();
+        let change = Change::Put { record: Box::new(record.clone()), condition: Condition::Always };
+        assert_eq!(block_on(index.commit(vec![change], OnUnmet::Skip)).unwrap(), [Outcome::Condemned], "round {round}");
+    }
+    let until = Timestamp::from_micros(i64::MAX);
+    let tombs = block_on(index.blobs(&BlobQuery::Condemned { until, after: None, limit: 9 })).unwrap();
+    assert_eq!(tombs.iter().map(|blob| blob.id).collect::<Vec<_>>(), [late]);
+}
+
+#[test]
+fn foreign_files_and_the_blobs_of_another_store_survive_clear_and_sweep() {
+    let place = Place::new();
+    let other = Place::new();
+    let store = open(&place, graceless());
+    for number in 0..20 {
+        store.put(format!("ours {number}"), &noise(20_000 + number)).unwrap();
+        open(&other, graceless()).put(format!("theirs {number}"), &noise(30_000 + number)).unwrap();
+    }
+    let ours = place.blobs();
+    let root = place.path().join("blobs");
+    for blob in other.blobs() {
+        let shard = root.join(blob.parent().unwrap().file_name().unwrap());
+        fs::create_dir_all(&shard).unwrap();
+        fs::copy(&blob, shard.join(blob.file_name().unwrap())).unwrap();
+    }
+    fs::create_dir_all(root.join("ab")).unwrap();
+    for name in
+        ["notes.txt", "ab/readme", "ab/abcdef.blob", "staging/theirs.tmp", "ab/0123456789abcdef0123456789abcdef"]
+    {
+        fs::write(root.join(name), "not ours").unwrap();
+    }
+    fs::create_dir_all(root.join("ab/abababababababababababababababab.blob")).unwrap();
+    let foreign = || tree(&root).into_iter().filter(|(path, _)| !ours.contains(path)).collect::<Vec<_>>();
+    let before = foreign();
+    assert_eq!(store.clear().unwrap(), 20);
+    for _ in 0..2 {
+        assert_eq!(store.sweep().unwrap().foreign, 20);
+    }
+    assert_eq!(foreign(), before);
+    assert!(!ours.iter().any(|path| path.exists()));
+    assert_eq!(store.stats().unwrap().entries, 0);
+}
+
+#[test]
+fn the_staging_files_of_living_processes_stay_and_those_of_killed_ones_go() {
+    let place = Place::new();
+    let store = open(&place, graceless());
+    let staging = place.path().join("blobs/staging");
+    let mut living = Spool::new(10, Some(&staging));
+    living.write_all(&noise(1000)).unwrap();
+    fs::write(staging.join("cacheness-spool-dead"), noise(1000)).unwrap();
+    fs::write(staging.join("somebody-elses"), "not ours").unwrap();
+    assert_eq!(store.sweep().unwrap().staging_files, 1);
+    let mut left: Vec<_> = fs::read_dir(&staging).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.iter().all(|name| name != "cacheness-spool-dead"));
+    assert_eq!(
+        open(&place, EngineOptions::default()).sweep().unwrap().staging_files,
+        0,
+        "the grace goes for files, too"
+    );
+    drop(living);
+}
+
+#[test]
+fn an_index_that_ends_with_its_process_does_not_judge_the_blobs_of_others() {
+    let place = Place::new();
+    let open = || {
+        let context = OpenContext::new();
+        let blobs = FsBlobs::open(place.path().join("blobs"), &context, Default::default()).unwrap();
+        let index = MemoryMetadata::new(&context);
+        BlobStore::builder().metadata_backend(index).blob_backend(blobs).options(graceless()).open().unwrap()
+    };
+    let (one, other) = (open(), open());
+    one.put("key", &noise(50_000)).unwrap();
+    other.put("mine", &noise(60_000)).unwrap();
+    let swept = other.sweep().unwrap();
+    assert_eq!((swept.condemned, swept.unjudged), (0, 1));
+    assert_eq!(one.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn sweeps_may_run_beside_each_other_and_beside_puts() {
+    let place = Place::new();
+    let store = open(&place, options());
+    let writers = AtomicUsize::new(3);
+    thread::scope(|scope| {
+        for writer in 0..3 {
+            let (store, writers) = (&store, &writers);
+            scope.spawn(move || {
+                for number in 0..60 {
+                    let value = noise(20_000 + 1000 * number);
+                    // Three sweeps in a row may hit it: the error says that trying again helps.
+                    while let Err(error) = store.put(format!("{writer} {}", number % 7), &value) {
+                        assert!(error.is_retryable(), "{error}");
+                    }
+                    assert_eq!(store.get(format!("{writer} {}", number % 7)).unwrap(), Some(value));
+                }
+                writers.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        for _ in 0..2 {
+            let sweeper = open(&place, options());
+            let writers = &writers;
+            scope.spawn(move || {
+                while writers.load(Ordering::SeqCst) > 0 {
+                    sweeper.sweep().unwrap();
+                }
+            });
+        }
+    });
+    store.sweep().unwrap();
+    assert_eq!(store.stats().unwrap().entries, 21);
+    assert_tidy(&place, &store);
+}
