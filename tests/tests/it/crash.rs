@@ -2,14 +2,124 @@
 
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
-use cacheness_testkit::Result;
+use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
+use cacheness::storage::{
+    BackendInfo, BlobBackend, BlobId, BlobInfo, GetBlob, OpenContext, Payload, PutBlob, Staged, async_trait,
+};
+use cacheness::{ErrorKind, Result};
 use cacheness_testkit::crash::{self, Pair, Plan};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn index(directory: &Path, context: &OpenContext) -> Result<SqliteMetadata> {
+    SqliteMetadata::open(directory.join("index.db"), context, SqliteConfig::default())
+}
+
+fn blobs(directory: &Path, context: &OpenContext) -> Result<FsBlobs> {
+    FsBlobs::open(directory.join("blobs"), context, FsConfig::default())
+}
 
 #[test]
 fn killed_at_any_moment_a_store_loses_nothing_and_leaves_nothing() -> Result<()> {
     const NAME: &str = "crash::killed_at_any_moment_a_store_loses_nothing_and_leaves_nothing";
     crash::run(NAME, Plan::default().kills(200), async |directory, context| {
-        let index = SqliteMetadata::open(directory.join("index.db"), &context, SqliteConfig::default())?;
-        Ok(Pair::new(index, FsBlobs::open(directory.join("blobs"), &context, FsConfig::default())?))
+        Ok(Pair::new(index(&directory, &context)?, blobs(&directory, &context)?))
     })
+}
+
+/// Acknowledges a blob that is in memory, and writes it soon after.
+struct WriteBehind {
+    front: MemoryBlobs,
+    back: Arc<FsBlobs>,
+}
+
+impl fmt::Debug for WriteBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for WriteBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WriteBehind({})", self.back)
+    }
+}
+
+#[async_trait]
+impl BlobBackend for WriteBehind {
+    fn info(&self) -> BackendInfo {
+        self.back.info()
+    }
+    fn staging(&self) -> Option<&Path> {
+        None
+    }
+    async fn put(&self, id: &BlobId, payload: Staged, options: PutBlob) -> Result<BlobInfo> {
+        let Staged::Bytes(bytes) = payload else { return self.back.put(id, payload, options).await };
+        if *id == BlobId::STORE {
+            return self.back.put(id, Staged::Bytes(bytes), options).await;
+        }
+        let (id, back, later) = (*id, self.back.clone(), (Staged::Bytes(bytes.clone()), options.clone()));
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            cacheness::core::runtime::block_on(back.put(&id, later.0, later.1))
+        });
+        self.front.put(&id, Staged::Bytes(bytes), options).await
+    }
+    async fn get(&self, id: &BlobId, options: GetBlob) -> Result<Option<Payload>> {
+        match self.front.get(id, options.clone()).await? {
+            None => self.back.get(id, options).await,
+            found => Ok(found),
+        }
+    }
+    async fn head(&self, id: &BlobId) -> Result<Option<BlobInfo>> {
+        match self.front.head(id).await? {
+            None => self.back.head(id).await,
+            found => Ok(found),
+        }
+    }
+    async fn delete(&self, ids: &[BlobId]) -> Result<Vec<bool>> {
+        self.front.delete(ids).await?;
+        self.back.delete(ids).await
+    }
+    async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
+        self.back.list(after, limit).await
+    }
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_backend_that_acknowledges_too_early_is_found() {
+    const NAME: &str = "crash::a_backend_that_acknowledges_too_early_is_found";
+    let home = tempfile::tempdir().unwrap();
+    let plan = Plan::default().alone().directory(home.path());
+    let error = crash::run(NAME, plan, async |directory: PathBuf, context| {
+        let (front, back) = (MemoryBlobs::new(&context), Arc::new(blobs(&directory, &context)?));
+        Ok(Pair::new(index(&directory, &context)?, WriteBehind { front, back }))
+    })
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    let told = error.to_string();
+    assert!(told.contains("seed 1") && told.contains("missing") && told.contains("lines"), "{told}");
+}
+
+#[test]
+fn what_could_not_survive_anyway_is_refused() {
+    let in_memory = async |_, context| Ok(Pair::new(MemoryMetadata::new(&context), MemoryBlobs::new(&context)));
+    let error = crash::run("crash::what_could_not_survive_anyway_is_refused", Plan::default(), in_memory).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+}
+
+#[test]
+fn the_name_of_no_test_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let error =
+        crash::run("crash::none", Plan::default().directory(home.path()), async |directory: PathBuf, context| {
+            Ok(Pair::new(index(&directory, &context)?, blobs(&directory, &context)?))
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }

@@ -13,7 +13,8 @@ fn recording(durability: &'static str, script: &'static str) -> Recording {
         command.arg(directory.join("above/store")).args([durability, script]);
         command
     });
-    worker.ignoring("-shm").record().unwrap()
+    // Both are shared memory, and made anew by whoever finds none.
+    worker.ignoring("-shm").ignoring("-generations").record().unwrap()
 }
 
 fn check(loss: &PowerLoss<'_>) -> Result<()> {

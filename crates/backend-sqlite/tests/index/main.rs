@@ -1,11 +1,12 @@
 //! What the SQLite index promises beyond the contract: its files, its format, many threads and processes.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod concurrency;
 mod damage;
 mod format;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod generations;
 mod keys;
 mod opening;
 mod other_process;

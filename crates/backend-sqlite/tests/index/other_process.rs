@@ -52,6 +52,21 @@ impl Writer {
         self.order("close");
     }
 
+    /// Has it put versions 1, 2, 3, … of a record, each acknowledged, until it is killed.
+    pub(crate) fn run(&mut self, key: &str) {
+        writeln!(self.orders, "{key}").unwrap();
+    }
+
+    /// The next version that [`run`](Self::run) acknowledged; `None` when it was killed and there are no more.
+    pub(crate) fn acknowledged(&mut self) -> Option<u64> {
+        let line = self.answers.next()?.unwrap();
+        Some(line.strip_prefix(ANSWER)?.parse().unwrap())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+    }
+
     fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
         self.wait_for(order);
@@ -83,7 +98,14 @@ fn the_writing_process() {
                 let index = index.get_or_insert_with(|| open(Path::new(&path)).unwrap());
                 put_version(index, n);
             }
-            Err(_) => drop(index.take().map(|index| block_on(index.close()))),
+            Err(_) if order == "close" => drop(index.take().map(|index| block_on(index.close()))),
+            Err(_) => {
+                let index = open(Path::new(&path)).unwrap();
+                for n in 1.. {
+                    put_version_of(&index, &order, n);
+                    answer(&n.to_string());
+                }
+            }
         }
         answer(&order);
     }
@@ -91,7 +113,11 @@ fn the_writing_process() {
 
 /// Puts version `n` of the record.
 pub(crate) fn put_version(index: &SqliteMetadata, n: u64) {
-    let record = Record { version: version(n), ..sample(KEY) };
+    put_version_of(index, KEY, n);
+}
+
+fn put_version_of(index: &SqliteMetadata, key: &str, n: u64) {
+    let record = Record { version: version(n), ..sample(key) };
     assert!(commit(index, vec![put(record)]).unwrap()[0].is_applied());
 }
 

@@ -22,7 +22,7 @@
 //! use cacheness_testkit::crash::{self, Pair, Plan};
 //!
 //! #[test]
-//! # fn shown_above() {}
+//! # fn none() {}
 //! fn killed_at_any_moment_it_loses_nothing() -> Result<(), cacheness_testkit::Error> {
 //!     crash::run("killed_at_any_moment_it_loses_nothing", Plan::default().kills(200), async |directory, context| {
 //!         // Yours, opened at this directory. These two end with their process and are refused.
@@ -38,6 +38,7 @@ mod check;
 mod content;
 mod crew;
 mod history;
+mod kill;
 mod operation;
 mod orders;
 mod place;
@@ -81,18 +82,19 @@ pub struct Plan {
     kills: u64,
     seed: u64,
     is_alone: bool,
+    directory: Option<PathBuf>,
     runtime: Arc<dyn Runtime>,
 }
 
 impl Default for Plan {
     /// 100 kills, the seed 1, sometimes two processes on one store.
     fn default() -> Self {
-        Self { kills: 100, seed: 1, is_alone: false, runtime: Arc::new(ThreadPool::global()) }
+        Self { kills: 100, seed: 1, is_alone: false, directory: None, runtime: Arc::new(ThreadPool::global()) }
     }
 }
 
 impl Plan {
-    /// So many kills, unless [`KILLS`] is set. From 60 on each point of the protocol is met at its first, second and fifth
+    /// So many kills, unless [`KILLS`] is set. From 100 on each point of the protocol is met at its first, second and fifth
     /// passing.
     #[must_use]
     pub fn kills(mut self, kills: u64) -> Self {
@@ -112,6 +114,14 @@ impl Plan {
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.is_alone = true;
+        self
+    }
+
+    /// The stores lie below this directory, which exists. Unless it is set they lie in memory where there is `/dev/shm`,
+    /// otherwise below the directory for temporary files.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
         self
     }
 

@@ -370,7 +370,9 @@ mod tests {
         let trace = "1 write(3</d/a>, \"one\", 3) = 3\n1 fsync(3</d/a> <unfinished ...>\n2 write(3</d/a>, \"two\", 3) = 3\n\
             1 <... fsync resumed>) = 0\n1 openat(AT_FDCWD</x>, \"/d\", O_RDONLY) = 4</d>\n1 fsync(4</d>) = 0\n\
             1 close(4</d> <unfinished ...>\n2 openat(AT_FDCWD</x>, \"/d/a\", O_WRONLY) = 4</d/a>\n\
-            1 <... close resumed>) = 0\n2 pwrite64(4</d/a>, \"1\", 1, 0) = 1\n2 fdatasync(4</d/a>) = 0";
+            1 <... close resumed>) = 0\n2 pwrite64(4</d/a>, \"1\", 1, 0) = 1\n\
+            1 close(4</d/a> <unfinished ...>\n2 openat(AT_FDCWD</x>, \"/x/y\", O_WRONLY) = 4</x/y>\n\
+            2 pwrite64(4</x/y>, \"2\", 1, 0) = 1\n1 <... close resumed>) = 0\n2 fsync(3</d/a>) = 0";
         let start = "1 clone(child_stack=NULL, flags=CLONE_VM|CLONE_FILES|CLONE_THREAD) = 2\n";
         assert_eq!(follow(&format!("{OPEN}{start}{trace}"), true).unwrap(), files([("/a", "1netwo")]));
         let until = trace.split("1 close").next().unwrap_or(trace);
