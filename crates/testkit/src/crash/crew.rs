@@ -51,7 +51,7 @@ impl<'a> Crew<'a> {
     }
 
     /// The next line of a living process.
-    pub(super) fn next(&mut self) -> Result<Line> {
+    fn next(&mut self) -> Result<Line> {
         let start = Instant::now();
         loop {
             match self.receiver.recv_timeout(LOOK) {
@@ -81,6 +81,14 @@ impl<'a> Crew<'a> {
                 }
             }
         }
+    }
+
+    /// Passes over so many lines.
+    pub(super) fn skip(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            self.next()?;
+        }
+        Ok(())
     }
 
     /// Lets a process go on that waits.

@@ -38,6 +38,7 @@ mod check;
 mod content;
 mod crew;
 mod history;
+mod kill;
 mod operation;
 mod orders;
 mod place;
@@ -92,7 +93,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// So many kills, unless [`KILLS`] is set. From 60 on each point of the protocol is met at its first, second and fifth
+    /// So many kills, unless [`KILLS`] is set. From 100 on each point of the protocol is met at its first, second and fifth
     /// passing.
     #[must_use]
     pub fn kills(mut self, kills: u64) -> Self {

@@ -99,12 +99,8 @@ impl Repertoire {
         self.keys.iter().chain(self.recurring.iter().map(|(key, _)| key))
     }
 
-    /// The next operation: with recurring values, or with one that was never put, of the seed `fresh`; a sweep with this
-    /// chance in a hundred.
-    pub(super) fn choose(&self, chance: &SeededRng, fresh: Option<u64>, sweeps: u64) -> Result<Operation> {
-        if chance.below(100) < sweeps {
-            return Ok(Operation::Sweep);
-        }
+    /// The next operation: with recurring values, or with one that was never put, of the seed `fresh`.
+    pub(super) fn choose(&self, chance: &SeededRng, fresh: Option<u64>, sweeps: bool) -> Result<Operation> {
         let none = || Error::new(ErrorKind::Internal, "there is nothing to choose from");
         let key = chance.pick(&self.keys).ok_or_else(none)?.clone();
         let (made, recurring) = chance.pick(&self.recurring).ok_or_else(none)?.clone();
@@ -117,7 +113,9 @@ impl Repertoire {
             58..66 if fresh.is_none() => Operation::Put(Manner::New, made, recurring),
             58..66 => Operation::Put(Manner::Put, key, content),
             66..78 => Operation::Delete(any),
-            78..96 => Operation::Get(any),
+            78..91 => Operation::Get(any),
+            91..96 if sweeps => Operation::Sweep,
+            91..96 => Operation::Get(any),
             96..98 => Operation::Clear,
             _ => Operation::Close,
         })

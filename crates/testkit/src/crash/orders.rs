@@ -24,8 +24,10 @@ pub(super) struct Orders {
     pub(super) fresh: u64,
     /// Whether it puts few contents again and again into a content-addressable store.
     pub(super) recurring: bool,
-    /// How many of a hundred operations are sweeps.
-    pub(super) sweeps: u64,
+    /// Whether it begins with what is worst for others: it takes away every value, and what no entry names.
+    pub(super) clears: bool,
+    /// Whether it sweeps.
+    pub(super) sweeps: bool,
     /// Where to wait for a word or the end, and at which passing.
     pub(super) halt: Option<(Point, u64)>,
 }
@@ -57,13 +59,14 @@ impl Orders {
 
     fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').collect();
-        let [process, seed, fresh, recurring, sweeps, point, passing] = words[..] else { return None };
+        let [process, seed, fresh, recurring, clears, sweeps, point, passing] = words[..] else { return None };
         let point = points().find(|known| format!("{known:?}") == point);
         Some(Self {
             process: process.parse().ok()?,
             seed: seed.parse().ok()?,
             fresh: fresh.parse().ok()?,
             recurring: recurring.parse().ok()?,
+            clears: clears.parse().ok()?,
             sweeps: sweeps.parse().ok()?,
             halt: point.zip(passing.parse().ok()),
         })
@@ -71,9 +74,9 @@ impl Orders {
 
     /// Gives the orders to a process that is started next.
     pub(super) fn give(&self, command: &mut Command, directory: &Path) {
-        let Self { process, seed, fresh, recurring, sweeps, halt } = self;
+        let Self { process, seed, fresh, recurring, clears, sweeps, halt } = self;
         let halt = halt.map_or("none 0".into(), |(point, passing)| format!("{point:?} {passing}"));
-        let text = format!("{process} {seed} {fresh} {recurring} {sweeps} {halt}");
+        let text = format!("{process} {seed} {fresh} {recurring} {clears} {sweeps} {halt}");
         command.env(ORDERS, text).env(DIRECTORY, directory);
     }
 }
@@ -153,7 +156,8 @@ mod tests {
     #[test]
     fn orders_arrive_as_they_were_given() {
         for halt in points().map(|point| Some((point, 5))).chain([None]) {
-            let orders = Orders { process: 1, seed: u64::MAX, fresh: 3, recurring: true, sweeps: 30, halt };
+            let orders =
+                Orders { process: 1, seed: u64::MAX, fresh: 3, recurring: true, clears: true, sweeps: false, halt };
             let mut command = Command::new("none");
             orders.give(&mut command, Path::new("none"));
             let given = command.get_envs().find(|(name, _)| *name == ORDERS).and_then(|(_, value)| value?.to_str());

@@ -42,8 +42,12 @@ pub(super) fn work(place: &Place<'_>, orders: &Orders) -> Result<()> {
     let failpoints = failpoints(orders, &teller);
     let chance = SeededRng::new(orders.seed);
     let (mut store, mut fresh) = (None, orders.fresh);
+    // The first sweep condemns, the second deletes.
+    let first = [Operation::Clear, Operation::Sweep, Operation::Sweep];
+    let mut first = first.into_iter().filter(|_| orders.clears);
     for _ in 0..OPERATIONS {
         let operation = match store {
+            Some(_) if let Some(first) = first.next() => first,
             Some(_) => repertoire.choose(&chance, (!orders.recurring).then_some(fresh), orders.sweeps)?,
             None => Operation::Open,
         };
