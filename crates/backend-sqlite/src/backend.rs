@@ -6,7 +6,7 @@ use crate::readers::Readers;
 use crate::reclaim::Candidates;
 use crate::totals::Totals;
 use crate::writer::Writer;
-use crate::{SCHEME, SqliteConfig, blobs, changes, open, page, place};
+use crate::{SCHEME, SqliteConfig, blobs, open, page, place};
 use cacheness_storage::{
     BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind,
     Fields, Generations, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim,
@@ -110,7 +110,7 @@ impl SqliteMetadata {
 
     fn commit_now(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
         let writer = self.writer()?;
-        changes.iter().try_for_each(changes::check)?;
+        changes.iter().try_for_each(Change::check)?;
         writer.commit(Batch { changes, on_unmet })
     }
 

@@ -1,6 +1,6 @@
 //! What the index knows of blobs.
 
-use crate::failure::{corrupt, failure};
+use crate::failure::failure;
 use cacheness_storage::{BlobId, BlobQuery, BlobRecord, Digest, Error, ErrorKind, Result, Timestamp};
 use rusqlite::{Connection, Params, Row, params};
 
@@ -21,7 +21,7 @@ pub(crate) fn query(connection: &Connection, query: &BlobQuery) -> Result<Vec<Bl
                 Digest::Blake3(_) => "WHERE digest = ?1 AND condemned_at IS NULL AND length(digest) = 33 LIMIT 1",
                 _ => "WHERE digest = ?1 AND condemned_at IS NULL LIMIT 1",
             };
-            select(connection, which, params![tagged(digest)])
+            select(connection, which, params![digest.to_bytes()])
         }
         BlobQuery::Condemned { until, after, limit } => {
             let (at, id) = after.map_or((i64::MIN, BlobId::STORE), |(at, id)| (at.as_micros(), id));
@@ -49,29 +49,11 @@ fn blob(row: &Row<'_>) -> Result<BlobRecord> {
     let digest = row.get_ref(1).and_then(|column| Ok(column.as_blob_or_null()?)).map_err(failure)?;
     let count = |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0)).map_err(failure);
     let condemned_at: Option<i64> = row.get(4).map_err(failure)?;
-    let mut blob = BlobRecord::condemned(id, Timestamp::from_micros(condemned_at.unwrap_or(0)));
-    blob.digest = digest.map(untagged).transpose()?;
-    blob.size = count(2)?;
-    blob.references = count(3)?;
-    blob.condemned_at = condemned_at.map(Timestamp::from_micros);
-    Ok(blob)
-}
-
-/// The digest in the column `digest`: its algorithm's number in a content descriptor, then its bytes.
-pub(crate) fn tagged(digest: &Digest) -> Option<Vec<u8>> {
-    let number = match digest {
-        Digest::Xxh3(_) => 1,
-        Digest::Blake3(_) => 2,
-        _ => return None,
-    };
-    Some([&[number], digest.as_bytes()].concat())
-}
-
-fn untagged(column: &[u8]) -> Result<Digest> {
-    let wrong = || corrupt("the digest of a blob is of no known kind");
-    match column {
-        [1, bytes @ ..] => bytes.try_into().map(Digest::Xxh3).map_err(|_| wrong()),
-        [2, bytes @ ..] => bytes.try_into().map(Digest::Blake3).map_err(|_| wrong()),
-        _ => Err(wrong()),
-    }
+    Ok(BlobRecord {
+        id,
+        digest: digest.map(Digest::from_bytes).transpose()?,
+        size: count(2)?,
+        references: count(3)?,
+        condemned_at: condemned_at.map(Timestamp::from_micros),
+    })
 }

@@ -69,6 +69,10 @@ impl FromStr for BackendUrl {
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.scheme)?;
+        if self.rest.starts_with("//") && !self.rest.contains('@') && self.query.contains('@') {
+            // Credentials with a question mark in them, which should have been written %3F.
+            return f.write_str("//***");
+        }
         match self.rest.strip_prefix("//").and_then(|rest| rest.rsplit_once('@')) {
             Some((_, host)) => write!(f, "//***@{host}")?,
             None => f.write_str(&self.rest)?,
@@ -105,5 +109,7 @@ mod tests {
         let url: BackendUrl = "s3://id:p@ss@bucket/prefix?token=hush&region=eu".parse().unwrap();
         assert_eq!(url.to_string(), "s3://***@bucket/prefix?token=…&region=…");
         assert!(!format!("{url:?}").contains("hush"));
+        let unescaped: BackendUrl = "s3://id:p?ss@bucket/prefix".parse().unwrap();
+        assert_eq!(unescaped.to_string(), "s3://***");
     }
 }

@@ -80,7 +80,10 @@ pub trait MetadataBackend: Debug + Display + Send + Sync + 'static {
     /// Applies changes in one transaction and says what became of each, in their order. When it returns `Ok`, every
     /// later read of every process sees what was applied.
     ///
-    /// An error that leaves open whether the commit happened must not say that it is retryable.
+    /// An error that leaves open whether the commit happened must not say that it is retryable. Damage of the record under
+    /// a key is no obstacle to putting or removing it, unless the condition or a patch must read it.
+    ///
+    /// What does not pass [`Change::check`](crate::Change::check) is refused, and nothing is applied.
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>>;
 
     /// The next records of a query, in the order of keys, without state between calls. System records are passed over.

@@ -2,7 +2,7 @@
 
 use crate::{Annotations, BlobId, EntryKey, Filter, Record, Version};
 use bytes::Bytes;
-use cacheness_core::Timestamp;
+use cacheness_core::{Result, Timestamp};
 
 /// One change of a commit. Changes apply in order and see each other's effects.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,26 @@ pub enum Change {
 }
 
 impl Change {
+    /// Refuses what no backend takes: a filter that is nested too deep, annotations that could not be read back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::check`] and [`Annotations::check`].
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Put { record, condition } => {
+                condition.check()?;
+                record.annotations.check().map_err(|error| error.key(&record.key))
+            }
+            Self::Patch { key, patch, condition } => {
+                condition.check()?;
+                patch.annotations.iter().try_for_each(Annotations::check).map_err(|error| error.key(key))
+            }
+            Self::Remove { condition, .. } => condition.check(),
+            Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => Ok(()),
+        }
+    }
+
     /// The key of the record that it changes; `None` for a change of a blob.
     pub fn key(&self) -> Option<&EntryKey> {
         match self {
@@ -165,6 +185,13 @@ impl Outcome {
 }
 
 impl Condition {
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::AbsentUnless(filter) | Self::Present(filter) => filter.check(),
+            Self::Always | Self::Absent | Self::Version(_) => Ok(()),
+        }
+    }
+
     /// Whether `record`, the one under the key now, meets the condition at the time `now`.
     pub fn is_met(&self, record: Option<&Record>, now: Timestamp) -> bool {
         match (self, record) {

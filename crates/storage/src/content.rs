@@ -1,5 +1,6 @@
 //! The content descriptor: the binary form of [`Content`], versioned from its first byte. `docs/format.md` draws it.
 
+use crate::digest::{BLAKE3, XXH3};
 use crate::wire::{Reader, put_bytes, put_varint};
 use crate::{Content, Digest};
 use cacheness_core::{Error, ErrorKind, Result};
@@ -11,9 +12,6 @@ const VERSION: u8 = 1;
 const HAS_SCHEMA: u8 = 1;
 const HAS_EXTRA: u8 = 2;
 const HAS_KEY_DIGEST: u8 = 4;
-
-const XXH3: u8 = 1;
-const BLAKE3: u8 = 2;
 
 /// Names that most records hold, so that reading one allocates nothing.
 const KNOWN: [&str; 10] =
@@ -44,11 +42,7 @@ impl Content {
         out.push(self.encoding.shuffle);
         put_varint(&mut out, self.raw_size);
         put_varint(&mut out, self.stored_size);
-        out.push(match self.digest {
-            Digest::Xxh3(_) => XXH3,
-            Digest::Blake3(_) => BLAKE3,
-        });
-        out.extend_from_slice(self.digest.as_bytes());
+        out.extend_from_slice(&self.digest.to_bytes());
         if let Some(digest) = &self.key_digest {
             out.extend_from_slice(digest);
         }

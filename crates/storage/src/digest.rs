@@ -1,8 +1,12 @@
 //! Digests of stored bytes.
 
 use cacheness_core::hex::Hex;
+use cacheness_core::{Error, ErrorKind, Result};
 use std::fmt;
 use xxhash_rust::xxh3::Xxh3Default;
+
+pub(crate) const XXH3: u8 = 1;
+pub(crate) const BLAKE3: u8 = 2;
 
 /// A digest, tagged with its algorithm.
 ///
@@ -41,6 +45,30 @@ impl Digest {
         match self {
             Self::Xxh3(_) => DigestAlgorithm::Xxh3,
             Self::Blake3(_) => DigestAlgorithm::Blake3,
+        }
+    }
+
+    /// The number of the algorithm, 1 for XXH3 and 2 for BLAKE3, then the digest: how it is written wherever it rests.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let number = match self {
+            Self::Xxh3(_) => XXH3,
+            Self::Blake3(_) => BLAKE3,
+        };
+        [&[number], self.as_bytes()].concat()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FormatTooNew`] for the number of another algorithm, [`ErrorKind::Corrupt`] for another length.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let wrong = || Error::new(ErrorKind::Corrupt, "a digest has the wrong length");
+        match bytes {
+            [XXH3, digest @ ..] => digest.try_into().map(Self::Xxh3).map_err(|_| wrong()),
+            [BLAKE3, digest @ ..] => digest.try_into().map(Self::Blake3).map_err(|_| wrong()),
+            [] => Err(wrong()),
+            [number, ..] => Err(Error::new(ErrorKind::FormatTooNew, format!("the digest {number} is not known"))),
         }
     }
 

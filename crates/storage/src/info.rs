@@ -22,7 +22,7 @@ pub struct BackendInfo {
 pub enum Locality {
     /// This process, until it ends.
     Process,
-    /// Every process of this machine.
+    /// Every process of this machine, at once or one after the other.
     Host,
     /// Many machines.
     Shared,

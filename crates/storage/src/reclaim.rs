@@ -13,7 +13,7 @@ pub enum Reclaim {
         filter: Filter,
         /// Which go first.
         order: ReclaimOrder,
-        /// At most so many.
+        /// At most so many. A backend may stop earlier and say that there are more.
         limit: usize,
         /// Stop as soon as the store holds so many stored bytes or fewer. Totals are read inside the transaction.
         until_bytes: Option<u64>,
@@ -43,6 +43,6 @@ pub struct Reclaimed {
     pub condemned: Vec<BlobId>,
     /// Whether the limit ended it, so that asking again may give back more.
     pub more: bool,
-    /// Somebody else is at it: nothing was done.
+    /// Somebody else is at it: nothing was done. A backend that waits instead never says so.
     pub busy: bool,
 }

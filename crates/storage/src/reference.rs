@@ -26,7 +26,6 @@ pub enum BlobQuery {
 /// What the index knows of a blob.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
 pub struct BlobRecord {
     /// Its name.
     pub id: BlobId,

@@ -17,7 +17,8 @@ pub struct OpenContext {
     /// What an acknowledged commit survives.
     pub durability: Durability,
     /// Open what is there, make nothing, change nothing. A backend that honours it says so in its
-    /// [`Capabilities`](crate::Capabilities).
+    /// [`Capabilities`](crate::Capabilities); one that cannot refuses with
+    /// [`Unsupported`](crate::ErrorKind::Unsupported), and makes nothing.
     pub read_only: bool,
 }
 

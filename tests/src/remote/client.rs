@@ -152,6 +152,7 @@ impl MetadataBackend for RemoteMetadata {
     }
 
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
+        changes.iter().try_for_each(Change::check)?;
         expect!(self.0.call(Request::Commit(changes, on_unmet)).await?, Commit)
     }
 

@@ -278,3 +278,22 @@ proptest! {
         prop_assert_eq!(canonical_bytes(&one).unwrap() == canonical_bytes(&other).unwrap(), one == other);
     }
 }
+
+#[test]
+fn a_type_that_borrows_the_names_of_keys_is_refused() {
+    use serde::Serializer;
+    #[derive(Serialize)]
+    #[serde(rename = "$cacheness::KeySpec")]
+    struct Spec(Empty);
+    #[derive(Serialize)]
+    #[serde(rename = "$cacheness::Key")]
+    struct Inner(Spec);
+    struct Empty;
+    impl Serialize for Empty {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&[])
+        }
+    }
+    assert_eq!(Key::of(Inner(Spec(Empty))).unwrap_err().kind(), ErrorKind::InvalidKey);
+    assert_eq!(Key::of((1, Spec(Empty))).unwrap_err().kind(), ErrorKind::InvalidKey);
+}

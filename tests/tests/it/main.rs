@@ -4,12 +4,14 @@
 mod bad_input;
 mod blob_store;
 mod cache;
+mod contention;
 mod contexts;
 #[cfg(unix)]
 mod crash;
 mod damage;
 mod faces;
 mod formats;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
@@ -18,6 +20,7 @@ mod moving;
 mod power;
 mod processes;
 mod protocol;
+mod read_only;
 mod readers;
 mod registry;
 mod remote;

@@ -37,19 +37,6 @@ struct Stub {
     size: u64,
 }
 
-/// Refuses a change whose filter is nested too deep.
-pub(crate) fn check(change: &Change) -> Result<(), Error> {
-    match change {
-        Change::Put { condition, .. } | Change::Patch { condition, .. } | Change::Remove { condition, .. } => {
-            match condition {
-                Condition::AbsentUnless(filter) | Condition::Present(filter) => filter.check(),
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
 impl<'t> Changes<'t> {
     pub(crate) fn begin(transaction: &'t WriteTransaction, now: Timestamp) -> Result<Self> {
         let kept = transaction.open_table(TOTALS)?;

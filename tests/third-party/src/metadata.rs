@@ -1,6 +1,6 @@
 //! The index behind its contract.
 
-use crate::changes::{self, Changes, Totals};
+use crate::changes::{Changes, Totals};
 use crate::database::Store;
 use crate::page::page;
 use crate::reclaim::Plan;
@@ -60,7 +60,7 @@ impl MetadataBackend for RedbMetadata {
 
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
         self.store.write("commit", |transaction| {
-            changes.iter().try_for_each(changes::check)?;
+            changes.iter().try_for_each(Change::check)?;
             let mut index = Changes::begin(transaction, self.clock.now())?;
             let mut outcomes = Vec::with_capacity(changes.len());
             for change in &changes {

@@ -137,7 +137,8 @@ impl Encoder {
         if std::mem::take(&mut self.is_raw) {
             return Err(malformed());
         }
-        Ok(self.out.len() - start)
+        // A type that only borrows the name of ours may write nothing, or take away what others wrote.
+        self.out.len().checked_sub(start).filter(|count| *count > 0).ok_or_else(malformed)
     }
 
     /// The encoding of a map, whose entries are added by [`named`](Self::named).
@@ -271,6 +272,9 @@ impl<'e> ser::Serializer for &'e mut Encoder {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
+        if self.is_raw {
+            return Err(malformed());
+        }
         match name {
             KEY_NAME => {
                 let is_whole = self.depth == 0 && self.out.is_empty();

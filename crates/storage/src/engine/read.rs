@@ -1,9 +1,9 @@
 //! The read protocol: record, bytes, verification, value.
 
-use super::Engine;
 use super::failpoint::Point;
 use super::payload::{self, Stored};
 use super::source::no_handler;
+use super::{Engine, EngineOptions};
 use crate::{Body, Content, EntryKey, Fields, GetBlob, Location, Record};
 use cacheness_core::face::Placement;
 use cacheness_core::{Error, ErrorKind, Result};
@@ -102,6 +102,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::TypeMismatch`] when another kind of value is stored, [`ErrorKind::SchemaMismatch`],
+    /// [`ErrorKind::TooLarge`] for what only a reader can have stored,
     /// [`ErrorKind::Corrupt`], [`ErrorKind::FormatTooNew`], and [`ErrorKind::NoHandler`] when `T` has no handler at all.
     pub async fn decode<T: Any + Send + Sync>(
         &self,
@@ -110,6 +111,7 @@ impl Engine {
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<T> {
         let handler = self.reader_of::<T>(record, fallback)?;
+        self.check_size(record)?;
         let value = if self.driver.placement() == Placement::Remote && is_large(&record.content) {
             let content = record.content.clone();
             self.driver.compute(move || payload::decode(&handler, &content, stored)).await
@@ -120,6 +122,19 @@ impl Engine {
         value.downcast::<T>().map(|value| *value).map_err(|_| {
             Error::new(ErrorKind::Internal, format!("a handler for {} decoded another type", type_name::<T>()))
         })
+    }
+
+    /// Refuses a value that no put without a reader can have stored: what the index claims is not worth the memory.
+    fn check_size(&self, record: &Record) -> Result<()> {
+        let limit = self.options.max_value_size.max(EngineOptions::default().max_value_size);
+        let size = record.content.raw_size;
+        if size > limit {
+            let message = format!("the value has {size} bytes, and at most {limit} are read into memory");
+            return Err(Error::new(ErrorKind::TooLarge, message)
+                .key(&record.key)
+                .advice("read it with get_reader, or raise max_value_size"));
+        }
+        Ok(())
     }
 
     fn reader_of<T: Any>(&self, record: &Record, fallback: Option<&'static dyn ErasedHandler>) -> Result<HandlerRef> {

@@ -55,7 +55,7 @@ impl MetadataBackend for MemoryMetadata {
     }
 
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
-        changes.iter().try_for_each(check)?;
+        changes.iter().try_for_each(Change::check)?;
         let now = self.clock.now();
         let _changing =
             self.generations.change(changes.iter().filter_map(Change::key).map(|key| key.as_str().as_bytes()));
@@ -133,19 +133,6 @@ fn projected(record: &Record, fields: Fields) -> Record {
     let mut record = record.clone();
     fields.project(&mut record);
     record
-}
-
-/// Refuses a change whose filter is nested too deep.
-fn check(change: &Change) -> Result<()> {
-    match change {
-        Change::Put { condition, .. } | Change::Patch { condition, .. } | Change::Remove { condition, .. } => {
-            match condition {
-                Condition::AbsentUnless(filter) | Condition::Present(filter) => filter.check(),
-                Condition::Always | Condition::Absent | Condition::Version(_) => Ok(()),
-            }
-        }
-        Change::Condemn { .. } | Change::Require { .. } | Change::Forget { .. } => Ok(()),
-    }
 }
 
 fn page(index: &Index, query: &Query, after: Option<&Cursor>, now: Timestamp) -> Page {

@@ -5,7 +5,7 @@ use crate::poll::ready_on_first_poll;
 use crate::records::{blob, complete, in_blob, sample};
 use crate::{MetadataSubject, Result};
 use cacheness_core::ErrorKind;
-use cacheness_storage::{EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
+use cacheness_storage::{BlobQuery, EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
 
 fn reclaim_all() -> Reclaim {
     Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 10, until_bytes: None }
@@ -41,6 +41,7 @@ pub(super) async fn closing_ends_it_and_closing_again_is_no_error(subject: &Meta
             ("get", store.get(&[EntryKey::new("key")], Fields::ALL).await.err()),
             ("commit", store.commit(vec![put(sample("new"))], OnUnmet::Abort).await.err()),
             ("page", store.page(&Query::new(), None).await.err()),
+            ("blobs", store.blobs(&BlobQuery::Named(vec![blob(1)])).await.err()),
             ("reclaim", store.reclaim(&reclaim_all()).await.err()),
             ("stats", store.stats().await.err()),
         ];

@@ -42,6 +42,7 @@ suite! {
         overwriting_replaces_every_field,
         a_put_tells_the_version_it_replaced,
         a_patch_changes_what_it_names_and_nothing_else,
+        annotations_that_could_not_be_read_back_are_refused,
         a_patch_of_an_absent_record_is_never_met,
         a_removed_record_is_gone_and_nothing_else_is,
     }

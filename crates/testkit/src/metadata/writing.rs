@@ -1,9 +1,9 @@
 //! What a put, a patch and a removal do to one record.
 
-use super::steps::{applied, apply, find, patch_if, put, put_all, remove, unmet};
+use super::steps::{applied, apply, everything, find, patch_if, put, put_all, remove, unmet};
 use crate::records::{NOW, annotations, complete, sample, version};
 use crate::{MetadataSubject, Result};
-use cacheness_storage::{Annotations, Bytes, Condition, Filter, Patch, Record};
+use cacheness_storage::{Annotations, Bytes, Condition, ErrorKind, Filter, OnUnmet, Patch, Record};
 
 pub(super) async fn overwriting_replaces_every_field(subject: &MetadataSubject) -> Result<()> {
     let store = subject.open().await?;
@@ -47,6 +47,26 @@ pub(super) async fn a_patch_changes_what_it_names_and_nothing_else(subject: &Met
             patch.apply(&mut record);
             assert_eq!(find(&*store, "key").await?, Some(record), "{patch:?}");
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn annotations_that_could_not_be_read_back_are_refused(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    let nested = |levels| (1..levels).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+    let mut deepest = sample("key");
+    deepest.annotations.metadata.insert("deep".into(), nested(100));
+    put_all(&*store, [deepest.clone()]).await?;
+    assert_eq!(find(&*store, "key").await?.as_ref(), Some(&deepest));
+    let before = everything(&*store).await?;
+    let mut deeper = sample("key");
+    deeper.annotations.metadata.insert("deep".into(), nested(128));
+    let mut patch = Patch::new(version(9), NOW);
+    patch.annotations = Some(deeper.annotations.clone());
+    for change in [put(deeper), patch_if("key", patch, Condition::Always)] {
+        let refused = store.commit(vec![put(sample("other")), change], OnUnmet::Skip).await;
+        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Serialization));
+        assert_eq!(everything(&*store).await?, before, "a refused commit left something");
     }
     Ok(())
 }

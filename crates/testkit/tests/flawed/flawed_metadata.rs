@@ -4,9 +4,9 @@ use crate::place::{Place, Yield};
 use cacheness_core::{Clock, SystemClock, Timestamp};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
-    BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind,
-    Fields, Filter, Generations, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Query,
-    Reclaim, ReclaimOrder, Reclaimed, Record, Result, async_trait,
+    Annotations, BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error,
+    ErrorKind, Fields, Filter, Generations, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page,
+    Query, Reclaim, ReclaimOrder, Reclaimed, Record, Result, async_trait,
 };
 use cacheness_testkit::MetadataSubject;
 use serde_json::Value as Json;
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Flaw {
     Flawless,
+    AcceptsDeepAnnotations,
     AcceptsDeepFilters,
     AlwaysAborts,
     ClaimsToBlock,
@@ -153,6 +154,9 @@ impl Flawed {
 
     async fn record(&self, mut record: Record) -> Result<Record> {
         match self.flaw {
+            AcceptsDeepAnnotations if record.annotations.check().is_err() => {
+                record.annotations = Annotations::default()
+            }
             LosesSignature => record.signature = None,
             MillisecondTimes => record.created_at = Timestamp::from_micros(record.created_at.as_micros() / 1000 * 1000),
             RoundsFloats => record.annotations.metadata.values_mut().for_each(round),

@@ -7,6 +7,7 @@ use cacheness_testkit::{metadata, metadata_suite};
 
 /// Every check, and a flaw that it must find.
 const PROOFS: &[(Flaw, &[&str])] = &[
+    (AcceptsDeepAnnotations, &["annotations_that_could_not_be_read_back_are_refused"]),
     (AcceptsDeepFilters, &["a_filter_nested_too_deep_is_refused"]),
     (AlwaysAborts, &["skipping_applies_every_change_on_its_own_condition"]),
     (ClaimsToBlock, &["futures_of_a_blocking_backend_are_ready_at_once"]),
