@@ -28,7 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long an opening tries again when files are missing, which may be because a process just opens or closes the index.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An index that is only read.
 pub(crate) struct ReadOnly {

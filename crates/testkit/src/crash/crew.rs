@@ -4,8 +4,9 @@ use super::orders::{Line, Orders, Told};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::env;
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,24 +102,33 @@ impl<'a> Crew<'a> {
     fn check_alive(&mut self) -> Result<()> {
         for member in self.members.iter_mut().flatten() {
             if let Some(status) = member.try_wait()? {
-                let test = self.test;
-                let message =
-                    format!("a process ended by itself ({status}): is the test named {test:?}, and does it end?");
-                return Err(Error::new(ErrorKind::Config, message).advice("what it said stands above"));
+                return Err(self.ended_by_itself(status));
             }
         }
         Ok(())
     }
 
-    /// Ends a process with `SIGKILL`, if it lives, and tells so in its place among the lines.
+    /// Ends a process with `SIGKILL`, if it was not killed before, and tells so in its place among the lines.
     pub(super) fn kill(&mut self, process: usize) -> Result<()> {
         if let Some(mut member) = self.members.get_mut(process).and_then(Option::take) {
             member.kill()?;
-            member.wait()?;
+            let status = member.wait()?;
+            if status.signal().is_none() {
+                return Err(self.ended_by_itself(status));
+            }
             let dead = Line { process, told: Told::Dead };
             self.writer.write_all(dead.text().as_bytes())?;
         }
         Ok(())
+    }
+
+    fn ended_by_itself(&self, status: ExitStatus) -> Error {
+        if self.lines.is_empty() {
+            let message = format!("a process did nothing and ended ({status}): is there a test named {:?}?", self.test);
+            return Error::new(ErrorKind::Config, message).advice("give the name that `cargo test -- --list` shows");
+        }
+        let message = format!("a process ended by itself ({status}); what it said stands above");
+        Error::new(ErrorKind::Corrupt, message)
     }
 
     /// Ends who is still alive; returns all lines.

@@ -175,12 +175,13 @@ impl fmt::Display for Shown<'_> {
 mod tests {
     use super::*;
 
+    const KEY: &str = "key-0";
     const A: Content = Content { seed: 1, size: 8 };
     const B: Content = Content { seed: 2, size: 8 };
     const C: Content = Content { seed: 3, size: 8 };
 
     fn put(content: Content) -> Told {
-        Told::Begin(Operation::Put(Manner::Put, "k".into(), content))
+        Told::Begin(Operation::Put(Manner::Put, KEY.into(), content))
     }
 
     fn done(result: &str) -> Told {
@@ -188,21 +189,21 @@ mod tests {
     }
 
     fn with<R>(told: Vec<(usize, Told)>, check: impl FnOnce(Result<History<'_>>) -> R) -> R {
-        let before = State::from([("k".into(), A)]);
+        let before = State::from([(KEY.into(), A)]);
         let lines: Vec<_> = told.into_iter().map(|(process, told)| Line { process, told }).collect();
         let repertoire = Repertoire::new().unwrap();
         check(History::of(&before, &lines, &repertoire))
     }
 
     fn holds(told: Vec<(usize, Told)>) -> Vec<Option<Content>> {
-        with(told, |history| history.unwrap().can_hold("k").0)
+        with(told, |history| history.unwrap().can_hold(KEY).0)
     }
 
     #[test]
     fn the_last_acknowledged_value_stays() {
         assert_eq!(holds(vec![]), [Some(A)]);
         assert_eq!(holds(vec![(0, put(B)), (0, done("")), (0, Told::Dead)]), [Some(B)]);
-        let delete = Told::Begin(Operation::Delete("k".into()));
+        let delete = Told::Begin(Operation::Delete(KEY.into()));
         assert_eq!(holds(vec![(0, put(B)), (0, done("")), (0, delete), (0, done(""))]), [None]);
     }
 
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn a_read_finds_what_is_there_or_on_its_way() {
         let read = |found: &str| {
-            let get = Told::Begin(Operation::Get("k".into()));
+            let get = Told::Begin(Operation::Get(KEY.into()));
             let told = vec![(0, put(B)), (0, done("")), (1, get), (0, put(C)), (1, done(found)), (0, done(""))];
             with(told, |history| history.and_then(|history| history.check_reads()).is_ok())
         };
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_update_that_found_nothing_says_that_nothing_was_there() {
-        let told = vec![(0, Told::Begin(Operation::Put(Manner::Update, "k".into(), B))), (0, done("false"))];
+        let told = vec![(0, Told::Begin(Operation::Put(Manner::Update, KEY.into(), B))), (0, done("false"))];
         assert!(with(told, |history| history.unwrap().check_reads()).is_err());
     }
 }

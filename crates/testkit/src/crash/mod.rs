@@ -94,7 +94,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// So many kills, unless [`KILLS`] is set. From 100 on each point of the protocol is met at its first, second and fifth
+    /// So many kills, unless [`KILLS`] is set. From 150 on each point of the protocol is met at its first, second and fifth
     /// passing.
     #[must_use]
     pub fn kills(mut self, kills: u64) -> Self {

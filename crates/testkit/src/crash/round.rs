@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// After so many rounds a new store is begun.
+/// How many rounds a store lives through, the first while it is opened for the first time; and one of how many stores:
+/// the others have no second round.
 const LIFE: u64 = 20;
+const STORES: u64 = 4;
 
 /// At which passings of a point a process is killed.
 const PASSINGS: [u64; 3] = [1, 2, 5];
@@ -116,20 +118,21 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self) -> Result<()> {
         while self.tally.kills < self.plan.kills {
-            self.life_of_a_store()?;
+            let rounds = if self.tally.stores.is_multiple_of(STORES) { LIFE } else { 1 };
+            self.life_of_a_store(rounds)?;
         }
         Ok(())
     }
 
-    fn life_of_a_store(&mut self) -> Result<()> {
+    fn life_of_a_store(&mut self, rounds: u64) -> Result<()> {
         self.tally.stores += 1;
         self.state.clear();
         let place = (self.place)(format!("store-{}", self.tally.stores));
         fs::create_dir_all(place.directory())?;
-        for age in 0..LIFE {
+        for age in 0..rounds {
             self.tally.rounds += 1;
             self.round(&place, age)?;
-            let is_last = self.tally.kills >= self.plan.kills || age == LIFE - 1;
+            let is_last = self.tally.kills >= self.plan.kills || age == rounds - 1;
             self.check(&place, is_last || age % 4 == 3)?;
             if is_last {
                 break;
