@@ -3,8 +3,9 @@
 use crate::directory::{Directory, sync};
 use crate::layout::LAYOUT_FILE;
 use crate::root::{Root, failed};
-use cacheness_storage::Result;
+use cacheness_storage::{BlobId, Result};
 use std::collections::HashSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Settled {
     known: Mutex<Known>,
-    /// Directories above the root that may hold names not yet written out.
+    /// The directories above the root, which may hold names not yet written out.
     above: Vec<PathBuf>,
 }
 
@@ -38,8 +39,16 @@ impl Settled {
 }
 
 impl Root {
-    /// Makes the root and its layout file survive the loss of power.
+    /// Makes the root, its layout file and the blob that marks whose it is survive the loss of power: without them the
+    /// directory could not be opened, and an opening of another durability made them, perhaps.
     pub(crate) fn settle(&self) -> Result<()> {
+        if self.facts(&BlobId::STORE)?.is_some() {
+            let marker = self.blob_path(&BlobId::STORE);
+            let directory = self.shard_path(self.layout.shard(&BlobId::STORE));
+            for path in [&marker, &directory] {
+                sync(path).map_err(|error| failed("synced", path, error))?;
+            }
+        }
         self.settle_root(&mut self.settled.lock())
     }
 
@@ -58,8 +67,13 @@ impl Root {
 
     fn settle_root(&self, known: &mut Known) -> Result<()> {
         let layout_file = self.path.join(LAYOUT_FILE);
-        for path in std::iter::once(&layout_file).chain(&self.settled.above) {
-            sync(path).map_err(|error| failed("synced", path, error))?;
+        sync(&layout_file).map_err(|error| failed("synced", &layout_file, error))?;
+        for directory in &self.settled.above {
+            match sync(directory) {
+                // Nor could the caller have made a name in it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(|error| failed("synced", directory, error))?,
+            }
         }
         self.directory.sync().map_err(|error| failed("synced", &self.path, error))?;
         known.root = true;

@@ -122,6 +122,8 @@ impl Root {
         let prefix = format!("{STAGED_PREFIX}layout-");
         let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(self.path.join(STAGING))?;
         file.write_all(self.layout.to_text().as_bytes())?;
+        // Else a loss of power could leave the name without the text, and the directory could not be opened again.
+        file.as_file().sync_all()?;
         match file.persist_noclobber(self.path.join(LAYOUT_FILE)) {
             Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
             _ => Ok(()),
@@ -129,16 +131,9 @@ impl Root {
     }
 }
 
-/// The directories above `path` that hold a name which is new once `path` was created, or may be.
+/// The directories above `path`. Each may hold a name that whoever made it did not write out.
 fn above(path: &Path) -> Vec<PathBuf> {
-    let mut above = Vec::new();
-    for directory in path.ancestors().skip(1) {
-        above.push(directory.to_owned());
-        if directory.exists() {
-            break;
-        }
-    }
-    above
+    path.ancestors().skip(1).map(Path::to_owned).collect()
 }
 
 #[cfg(test)]

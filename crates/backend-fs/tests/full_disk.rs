@@ -1,4 +1,4 @@
-//! What a full disk does: the test runs itself again in a namespace of its own, on a tiny file system there.
+//! What a full disk does.
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -6,34 +6,11 @@ mod common;
 
 use cacheness_storage::{BlobBackend, Durability, ErrorKind, Staged};
 use common::*;
-use std::env;
 use std::path::Path;
-use std::process::Command;
-
-const NAME: &str = "a_full_disk_is_told_and_leaves_no_part_of_a_blob";
-const TINY: &str = "CACHENESS_TEST_TINY_DISK";
 
 #[test]
 fn a_full_disk_is_told_and_leaves_no_part_of_a_blob() {
-    if let Some(path) = env::var_os(TINY) {
-        return fill(Path::new(&path));
-    }
-    let home = tempfile::tempdir().unwrap();
-    let again = "mount -t tmpfs -o size=256k tmpfs \"$2\" && exec \"$0\" --exact \"$1\" --nocapture";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", again])
-        .arg(env::current_exe().unwrap())
-        .arg(NAME)
-        .arg(home.path())
-        .env(TINY, home.path())
-        .output()
-        .expect("this test needs the command unshare of util-linux");
-    let told = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "this test needs user namespaces, to mount a tiny file system:\n{told}{complained}"
-    );
+    cacheness_testkit::full_disk::run("a_full_disk_is_told_and_leaves_no_part_of_a_blob", 256, fill);
 }
 
 fn fill(disk: &Path) {

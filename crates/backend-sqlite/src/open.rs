@@ -131,7 +131,7 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 fn use_write_ahead_log(connection: &Connection, timeout: Duration, mut pause: impl FnMut()) -> Result<()> {
     let start = Instant::now();
     loop {
-        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+        match switch_journal(connection) {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
                 let message = format!("the file system allows no write-ahead log, only the journal mode {mode}");
@@ -141,6 +141,14 @@ fn use_write_ahead_log(connection: &Connection, timeout: Duration, mut pause: im
             Err(error) => return Err(failure(error)),
         }
     }
+}
+
+/// Switches to the write-ahead log and returns the mode. The switch is committed when the statement ends, which is after
+/// its row.
+fn switch_journal(connection: &Connection) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let modes = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(modes.concat())
 }
 
 #[cfg(test)]

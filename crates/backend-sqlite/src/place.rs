@@ -23,7 +23,7 @@ const SMALLEST_PAGE: u64 = 512;
 pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
     let _only_one = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
     if is_there(path)? {
-        return Ok(());
+        return settle(path, durability);
     }
     let missing: Vec<PathBuf> =
         path.ancestors().skip(1).take_while(|directory| !directory.exists()).map(Path::to_owned).collect();
@@ -31,9 +31,18 @@ pub(crate) fn prepare(path: &Path, durability: Durability) -> Result<()> {
     refuse_network(missing.last().and_then(|directory| directory.parent()).unwrap_or(parent))?;
     create_directories(parent).map_err(|error| refused(parent, "cannot be created", error))?;
     create_file(path).map_err(|error| refused(path, "cannot be created", error))?;
+    settle(path, durability)
+}
+
+/// Makes the names of the file and of the directories above it survive the loss of power: who made them may not have.
+fn settle(path: &Path, durability: Durability) -> Result<()> {
     if durability == Durability::Full {
-        for directory in [parent].into_iter().chain(missing.iter().filter_map(|directory| directory.parent())) {
-            synchronise(directory).map_err(|error| refused(directory, "cannot be written to the device", error))?;
+        for directory in path.ancestors().skip(1) {
+            match synchronise(directory) {
+                // Nor could the caller have made a name in it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(|error| refused(directory, "cannot be written to the device", error))?,
+            }
         }
     }
     Ok(())

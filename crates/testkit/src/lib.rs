@@ -3,6 +3,8 @@
 pub mod blobs;
 #[cfg(unix)]
 pub mod crash;
+#[cfg(target_os = "linux")]
+pub mod full_disk;
 pub mod metadata;
 pub mod records;
 #[cfg(target_os = "linux")]

@@ -21,6 +21,10 @@ fn main() {
     let run = |reporter: &str, store, steps: &[Step]| script::run(reporter, store, directory, durability, steps);
     match script {
         "alone" => drop(run("alone", None, &script::alone())),
+        "reopened" => {
+            script::run("before", None, directory, Durability::Process, &[Step::Open, Step::Close]);
+            drop(run("alone", None, &[Step::Open, Step::put("small", 1, 100), Step::put("medium", 2, 60_000)]));
+        }
         "together" => {
             let store = run("main", None, &[Step::Open]);
             std::thread::scope(|scope| {

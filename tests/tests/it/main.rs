@@ -11,6 +11,8 @@ mod crash;
 mod damage;
 mod faces;
 mod formats;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod io_errors;

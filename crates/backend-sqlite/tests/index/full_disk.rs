@@ -1,37 +1,15 @@
-//! What a full disk does: the test runs itself again in a namespace of its own, on a tiny file system there.
+//! What a full disk does.
 
 use crate::{assert_totals_are_recounted, commit, open, put};
 use cacheness_core::runtime::block_on;
 use cacheness_storage::{EntryKey, ErrorKind, Fields, MetadataBackend, Record};
 use cacheness_testkit::records::{inline, version};
-use std::env;
 use std::path::Path;
-use std::process::Command;
-
-const NAME: &str = "full_disk::a_full_disk_is_told_and_the_next_commit_finds_room_in_the_log";
-const TINY: &str = "CACHENESS_TEST_TINY_DISK";
 
 #[test]
 fn a_full_disk_is_told_and_the_next_commit_finds_room_in_the_log() {
-    if let Some(path) = env::var_os(TINY) {
-        return fill(&Path::new(&path).join("index.db"));
-    }
-    let home = tempfile::tempdir().unwrap();
-    let again = "mount -t tmpfs -o size=2m tmpfs \"$2\" && exec \"$0\" --exact \"$1\" --nocapture";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", again])
-        .arg(env::current_exe().unwrap())
-        .arg(NAME)
-        .arg(home.path())
-        .env(TINY, home.path())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "this test needs unshare of util-linux and user namespaces, to mount a tiny file system:\n{told}{complained}"
-    );
+    let name = "full_disk::a_full_disk_is_told_and_the_next_commit_finds_room_in_the_log";
+    cacheness_testkit::full_disk::run(name, 2048, |disk| fill(&disk.join("index.db")));
 }
 
 fn fill(path: &Path) {

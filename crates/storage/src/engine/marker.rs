@@ -39,6 +39,10 @@ pub(super) fn bytes(store: StoreId) -> Vec<u8> {
 ///
 /// [`ErrorKind::FormatTooNew`] for a marker of another version, [`ErrorKind::ForeignStore`] for anything else.
 pub(super) fn read(found: &[u8]) -> Result<Mark> {
+    // A loss of power can leave the size without the bytes.
+    if found.len() as u64 <= LENGTH && found.iter().all(|byte| *byte == 0) {
+        return Ok(Mark::Partial);
+    }
     let foreign = || Error::new(ErrorKind::ForeignStore, "the marker of the blob root is of no known kind");
     if found.len() <= MAGIC.len() {
         return if MAGIC.starts_with(found) { Ok(Mark::Partial) } else { Err(foreign()) };

@@ -41,7 +41,6 @@ pub(super) fn decode(handler: &HandlerRef, content: &Content, stored: Stored) ->
     let mut format = Format::new(content.format.clone(), content.format_version);
     format.schema = content.schema;
     format.extra = content.extra.clone();
-    check_sizes(content)?;
     match stored.0 {
         Body::Bytes(bytes) => handler.decode(&mut in_memory(content, bytes)?, &format),
         Body::File { file, size } => {
@@ -79,7 +78,7 @@ fn is_plain(encoding: Encoding) -> bool {
 }
 
 /// Without a codec, the sizes before and after it are equal.
-fn check_sizes(content: &Content) -> Result<()> {
+pub(super) fn check_sizes(content: &Content) -> Result<()> {
     if is_plain(content.encoding) && content.raw_size != content.stored_size {
         return Err(Error::new(ErrorKind::Corrupt, "the record's sizes contradict each other"));
     }

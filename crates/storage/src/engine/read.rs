@@ -126,6 +126,7 @@ impl Engine {
 
     /// Refuses a value that no put without a reader can have stored: what the index claims is not worth the memory.
     fn check_size(&self, record: &Record) -> Result<()> {
+        payload::check_sizes(&record.content).map_err(|error| error.key(&record.key))?;
         let limit = self.options.max_value_size.max(EngineOptions::default().max_value_size);
         let size = record.content.raw_size;
         if size > limit {
