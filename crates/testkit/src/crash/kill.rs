@@ -7,10 +7,8 @@ use super::place::Place;
 use super::round::Run;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::engine::Point;
-use std::fs::{self, DirEntry};
-use std::path::Path;
-use std::time::{Duration, Instant};
-use std::{hint, thread};
+use std::thread;
+use std::time::Duration;
 
 /// When the processes of a round are killed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +33,7 @@ impl Run<'_> {
         if crowded && !matches!(moment, Moment::Held(..)) {
             crew.add(&self.orders(1, moment))?;
         }
-        let result = self.kill_at(&mut crew, place, moment, crowded);
+        let result = self.kill_at(&mut crew, moment, crowded);
         self.tally.kills += 1 + u64::from(crowded);
         self.tally.at_points += u64::from(result.is_ok() && matches!(moment, Moment::Point(..)));
         self.lines.extend(crew.finish()?);
@@ -66,16 +64,12 @@ impl Run<'_> {
     }
 
     /// Kills process 0 at its moment. Process 1 may survive that for a while; who is left ends with the crew.
-    fn kill_at(&mut self, crew: &mut Crew<'_>, place: &Place<'_>, moment: Moment, crowded: bool) -> Result<()> {
+    fn kill_at(&mut self, crew: &mut Crew<'_>, moment: Moment, crowded: bool) -> Result<()> {
         let is_done = |told: &Told| matches!(told, Told::Done(_));
         match moment {
             Moment::Opening => {
                 crew.wait_for(0, |told| *told == Told::Begin(Operation::Open))?;
-                if self.chance.below(2) == 0 {
-                    thread::sleep(self.random(self.opening * 3 / 2));
-                } else {
-                    wait_for_files(place, 1 + self.chance.below(12), self.opening * 3 / 2);
-                }
+                thread::sleep(self.random(self.opening * 3 / 2));
             }
             Moment::Point(..) => crew.wait_for(0, |told| *told == Told::Halted)?,
             Moment::Held(..) => {
@@ -132,21 +126,4 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// Waits until so many files and directories lie below a store's: just made, they are not written yet.
-fn wait_for_files(place: &Place<'_>, count: u64, patience: Duration) {
-    let start = Instant::now();
-    while files_below(place.directory()) < count && start.elapsed() < patience {
-        hint::spin_loop();
-    }
-}
-
-fn files_below(directory: &Path) -> u64 {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let below = |entry: DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => files_below(&entry.path()),
-        _ => 0,
-    };
-    entries.map(|entry| 1 + below(entry)).sum()
 }
