@@ -26,8 +26,7 @@ pub(super) enum Owner {
 /// Whom a blob belongs to. Asked of the blob itself: what a listing says may be long past.
 pub(super) async fn owner(blobs: &dyn BlobBackend, id: &BlobId, store: StoreId) -> Result<Owner> {
     let Some(info) = blobs.head(id).await? else { return Ok(Owner::Gone) };
-    let mut tail = GetBlob::default();
-    tail.range = Some(info.size.saturating_sub(TAIL)..info.size);
+    let tail = GetBlob { range: Some(info.size.saturating_sub(TAIL)..info.size), ..GetBlob::default() };
     let Some(payload) = blobs.get(id, tail).await? else { return Ok(Owner::Gone) };
     let bytes = read(payload.body)?;
     Ok(match Trailer::from_end_of(&bytes) {

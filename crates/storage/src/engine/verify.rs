@@ -118,8 +118,7 @@ impl Engine {
     }
 
     async fn verify_trailer(&self, id: BlobId, content: &Content) -> Result<()> {
-        let mut behind = GetBlob::default();
-        behind.range = Some(content.stored_size..u64::MAX);
+        let behind = GetBlob { range: Some(content.stored_size..u64::MAX), ..GetBlob::default() };
         let Some(found) = self.blobs.get(&id, behind).await? else {
             return Err(Error::new(ErrorKind::Corrupt, format!("its blob {id} is missing")));
         };
