@@ -50,12 +50,13 @@ impl Run<'_> {
             Moment::Held(..) => (None, true),
             _ => (None, false),
         };
-        let shares = halt.is_some_and(|(point, _)| point == Point::ContentFound);
+        // What recurs is shared, and is almost always in a blob.
+        let recurs = halt.is_some_and(|(point, _)| [Point::ContentFound, Point::RecordRead].contains(&point));
         Orders {
             process,
             seed: self.chance.next_u64(),
             fresh: self.processes << 32,
-            recurring: self.chance.below(3) == 0 || shares,
+            recurring: self.chance.below(3) == 0 || recurs,
             clears,
             // The first to open a store makes files that are young and not locked yet.
             sweeps: moment != Moment::Opening,
@@ -80,7 +81,8 @@ impl Run<'_> {
                 }
                 crew.resume(0)?;
                 crew.wait_for(0, |told| matches!(told, Told::Done(_) | Told::Failed(_)))?;
-                crew.skip(self.chance.below(8))?;
+                // Soon, before it is replaced.
+                return crew.skip(self.chance.below(4));
             }
             Moment::Lines => {
                 crew.wait_for(0, is_done)?;
