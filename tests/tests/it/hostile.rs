@@ -18,7 +18,7 @@ fn bomb() -> Vec<u8> {
     let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0x00, 7 << 3];
     for number in 0..BLOCKS {
         let is_last = u32::from(number == BLOCKS - 1);
-        let header = (128_u32 << 10) << 3 | 1 << 1 | is_last;
+        let header = ((128_u32 << 10) << 3) | (1 << 1) | is_last;
         frame.extend_from_slice(&header.to_le_bytes()[..3]);
         frame.push(b'x');
     }

@@ -53,3 +53,15 @@ fn blobs_whose_index_vanished_are_refused() {
     assert_eq!(error.kind(), ErrorKind::ForeignStore);
     assert_eq!(place.blobs().len(), 1, "nothing was deleted");
 }
+
+#[test]
+fn a_mark_without_any_blob_takes_a_new_index() {
+    let place = Place::new();
+    place.open().close().unwrap();
+    std::fs::remove_file(place.path().join("index.db")).unwrap();
+    place.open().put("key", &noise(50_000)).unwrap();
+    assert_eq!(place.open().get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+    std::fs::remove_file(place.path().join("index.db")).unwrap();
+    let error = Cache::open(place.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignStore, "with a blob it does not: {error}");
+}

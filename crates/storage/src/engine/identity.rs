@@ -73,6 +73,11 @@ pub(super) async fn agree(parts: &Parts) -> Result<StoreId> {
                 record(parts, marker).await?;
                 continue;
             }
+            // A loss of power right after the store was made can take the index and leave the mark.
+            (None, Mark::Of(marker)) if has_no_blobs(parts).await? => {
+                record(parts, marker).await?;
+                continue;
+            }
             (None, Mark::Of(marker)) => format!("blobs belong to store {marker}, but the index is new"),
             (None, Mark::None | Mark::Partial) => {
                 record(parts, StoreId::mint(&*parts.rng)?).await?;
@@ -100,6 +105,11 @@ async fn known(parts: &Parts) -> Result<StoreId> {
     };
     Err(Error::new(ErrorKind::ForeignStore, format!("{problem} ({} and {})", parts.metadata, parts.blobs))
         .advice("put the index and the blobs of one store together"))
+}
+
+/// Whether the mark is all that lies at the blob root.
+async fn has_no_blobs(parts: &Parts) -> Result<bool> {
+    Ok(parts.blobs.list(None, 2).await?.iter().all(|blob| blob.id == BlobId::STORE))
 }
 
 async fn pause(parts: &Parts) {
