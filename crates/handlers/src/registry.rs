@@ -3,11 +3,28 @@
 use crate::{ErasedHandler, Handler, HandlerRef};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// The handlers of one cache, in priority order. Cloning is cheap enough to start a registry from another.
+///
+/// ```
+/// use cacheness_core::ErrorKind;
+/// use cacheness_handlers::bytes::BytesHandler;
+/// use cacheness_handlers::HandlerRegistry;
+///
+/// let mut registry = HandlerRegistry::standard();
+/// registry.add_named("raw", Some(0), BytesHandler)?;
+/// registry.describe("raw", "byte strings, before anything else")?;
+/// for handler in registry.iter() {
+///     println!("{} {}: {}", handler.priority, handler.name, handler.description);
+/// }
+/// registry.remove("raw")?;
+/// assert_eq!(registry.remove("raw").unwrap_err().kind(), ErrorKind::NoHandler);
+/// # Ok::<(), cacheness_core::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct HandlerRegistry {
     entries: Vec<Entry>,
@@ -17,6 +34,7 @@ pub struct HandlerRegistry {
 #[derive(Clone)]
 struct Entry {
     name: String,
+    description: Option<String>,
     built_in: bool,
     handler: Arc<dyn ErasedHandler>,
 }
@@ -33,8 +51,10 @@ pub struct HandlerInfo<'a> {
     pub type_tag: &'a str,
     /// The Rust type it stores, for messages only.
     pub type_name: &'static str,
-    /// Whether cacheness brought it.
+    /// Whether it was compiled in; not for what a program added.
     pub built_in: bool,
+    /// A sentence for people; what it stores as what, unless [described](HandlerRegistry::describe) otherwise.
+    pub description: Cow<'a, str>,
 }
 
 impl HandlerRegistry {
@@ -59,7 +79,7 @@ impl HandlerRegistry {
     ///
     /// [`ErrorKind::AlreadyRegistered`] when the name is taken.
     pub fn add_named(&mut self, name: impl Into<String>, priority: Option<usize>, handler: impl Handler) -> Result<()> {
-        self.insert(Entry { name: name.into(), built_in: false, handler: Arc::new(handler) }, priority)
+        self.insert(Entry::new(name.into(), handler), priority)
     }
 
     /// Registers `handler` last, under `name`, as one that cacheness brings: for the crates of the family.
@@ -68,7 +88,7 @@ impl HandlerRegistry {
     ///
     /// [`ErrorKind::AlreadyRegistered`] when the name is taken.
     pub fn add_bundled(&mut self, name: impl Into<String>, handler: impl Handler) -> Result<()> {
-        self.insert(Entry { name: name.into(), built_in: true, handler: Arc::new(handler) }, None)
+        self.insert(Entry { built_in: true, ..Entry::new(name.into(), handler) }, None)
     }
 
     fn insert(&mut self, entry: Entry, priority: Option<usize>) -> Result<()> {
@@ -89,12 +109,58 @@ impl HandlerRegistry {
         Ok(())
     }
 
-    /// Removes the handler of that name, built-in ones too; says whether there was one.
-    pub fn remove(&mut self, name: &str) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.name != name);
+    /// Says for people what the handler of that name is there for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoHandler`] when there is none of that name, naming those there are.
+    pub fn describe(&mut self, name: &str, description: impl Into<String>) -> Result<()> {
+        let place = self.place(name)?;
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.description = Some(description.into());
+        }
+        Ok(())
+    }
+
+    /// Asks the named handlers first, in this order; the others keep theirs behind them. A name that comes again counts
+    /// where it came first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoHandler`] when one of the names is unknown, naming those there are; the order stays as it was.
+    pub fn order<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+        let places: Vec<_> = names.into_iter().map(|name| self.place(name)).collect::<Result<_>>()?;
+        let mut entries: Vec<_> = std::mem::take(&mut self.entries).into_iter().enumerate().collect();
+        entries.sort_by_key(|(place, _)| places.iter().position(|first| first == place).unwrap_or(places.len()));
+        self.entries = entries.into_iter().map(|(_, entry)| entry).collect();
         self.index();
-        self.entries.len() < before
+        Ok(())
+    }
+
+    /// Removes the handler of that name, built-in ones too. What it stored stays, and needs it to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoHandler`] when there is none of that name, naming those there are.
+    pub fn remove(&mut self, name: &str) -> Result<()> {
+        let place = self.place(name)?;
+        self.entries.remove(place);
+        self.index();
+        Ok(())
+    }
+
+    /// Marks every handler that is registered now as built in: for the bundle of parts that a program is compiled with.
+    pub fn mark_built_in(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.built_in = true);
+    }
+
+    /// Where the handler of that name stands.
+    fn place(&self, name: &str) -> Result<usize> {
+        self.entries.iter().position(|entry| entry.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
+            Error::new(ErrorKind::NoHandler, format!("no handler is named {name:?}"))
+                .advice(format!("registered: {}", known.join(", ")))
+        })
     }
 
     fn index(&mut self) {
@@ -112,6 +178,7 @@ impl HandlerRegistry {
             type_tag: entry.handler.type_tag(),
             type_name: entry.handler.value_type_name(),
             built_in: entry.built_in,
+            description: entry.description(),
         })
     }
 
@@ -132,6 +199,19 @@ impl HandlerRegistry {
 
     fn of_type(&self, value_type: TypeId) -> impl Iterator<Item = &Arc<dyn ErasedHandler>> {
         self.by_type.get(&value_type).into_iter().flatten()
+    }
+}
+
+impl Entry {
+    fn new(name: String, handler: impl Handler) -> Self {
+        Self { name, description: None, built_in: false, handler: Arc::new(handler) }
+    }
+
+    fn description(&self) -> Cow<'_, str> {
+        match &self.description {
+            Some(description) => description.into(),
+            None => format!("{} as {}", self.handler.value_type_name(), self.handler.type_tag()).into(),
+        }
     }
 }
 
