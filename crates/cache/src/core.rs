@@ -1,14 +1,13 @@
 //! What both faces of a cache share: liveness, verdicts, counting.
 
+use crate::liveness::{judge, live};
 use crate::options::check_ttl;
 use crate::stats::{Counters, MissReason, Stats};
-use crate::{Key, PutOptions};
+use crate::{GetOptions, Key, PutOptions, Ttl};
 use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::ErasedHandler;
 use cacheness_storage::engine::{Engine, Found, Lookup, NewEntry, Source, Written};
-use cacheness_storage::{
-    Annotations, Condition, EntryPage, Field, Fields, Filter, Operand, Query, Record, ValueReader, Version,
-};
+use cacheness_storage::{Annotations, Condition, EntryPage, Fields, Query, Record, ValueReader, Version};
 use std::any::Any;
 use std::time::Duration;
 
@@ -48,20 +47,36 @@ impl Core {
     }
 
     pub(crate) async fn put(&self, put: Put, source: Source<'_>) -> Result<Key> {
-        let entry = NewEntry {
+        let key = put.key;
+        match self.put_if(put, source, Condition::Always).await? {
+            true => Ok(key),
+            false => Err(Error::new(ErrorKind::Internal, "an unconditional put was refused").key(key)),
+        }
+    }
+
+    /// Stores a value where the key meets the condition; says whether it did.
+    pub(crate) async fn put_if(&self, put: Put, source: Source<'_>, condition: Condition) -> Result<bool> {
+        let written = self.engine.put(source, self.entry(put, condition)).await?;
+        let is_stored = matches!(written, Written::Committed(_));
+        if is_stored {
+            self.counters.put();
+        }
+        Ok(is_stored)
+    }
+
+    pub(crate) fn entry(&self, put: Put, condition: Condition) -> NewEntry {
+        NewEntry {
             key: put.key.entry_key(),
             key_digest: put.key.full_digest(),
-            expires_at: put.ttl.map(|ttl| self.now().after(ttl)),
+            expires_at: self.expiry(put.ttl),
             annotations: put.annotations,
-            condition: Condition::Always,
-        };
-        match self.engine.put(source, entry).await? {
-            Written::Committed(_) => {
-                self.counters.put();
-                Ok(put.key)
-            }
-            Written::Unmet => Err(Error::new(ErrorKind::Internal, "an unconditional put was refused").key(put.key)),
+            condition,
         }
+    }
+
+    /// When a value put now with this TTL expires.
+    pub(crate) fn expiry(&self, ttl: Option<Duration>) -> Option<Timestamp> {
+        ttl.map(|ttl| self.now().after(ttl))
     }
 
     /// The value of a key with its record, or `None`, counted by its reason.
@@ -71,7 +86,31 @@ impl Core {
         fields: Fields,
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<Option<(T, Record)>> {
-        let Some(Found { record, stored }) = self.find(key, fields).await? else { return Ok(None) };
+        self.get_fresh(key, fields, fallback, GetOptions::new()).await
+    }
+
+    /// The value of a key with its record, if it is as fresh as asked for, or `None`, counted by its reason.
+    pub(crate) async fn get_fresh<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Option<&'static dyn ErasedHandler>,
+        options: GetOptions,
+    ) -> Result<Option<(T, Record)>> {
+        let now = self.now();
+        let judge = |record: &Record| judge(key, record, now).and_then(|()| options.judge(record, now));
+        let lookup = self.engine.find(&key.entry_key(), fields, judge).await;
+        let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
+        self.decode(key, found, fallback).await
+    }
+
+    pub(crate) async fn decode<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        found: Found,
+        fallback: Option<&'static dyn ErasedHandler>,
+    ) -> Result<Option<(T, Record)>> {
+        let Found { record, stored } = found;
         match self.engine.decode(&record, stored, fallback).await {
             Ok(value) => {
                 self.counters.hit();
@@ -83,7 +122,9 @@ impl Core {
 
     /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
     pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
-        let Some(found) = self.find(key, Fields::VALUE).await? else { return Ok(None) };
+        let now = self.now();
+        let lookup = self.engine.find(&key.entry_key(), Fields::VALUE, |record| judge(key, record, now)).await;
+        let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
         let judged = found.record.version;
         match self.engine.reader(found).await {
             Ok(reader) => {
@@ -94,10 +135,8 @@ impl Core {
         }
     }
 
-    /// The live entry of a key with its stored bytes at hand, or `None`, counted by its reason.
-    async fn find(&self, key: Key, fields: Fields) -> Result<Option<Found>> {
-        let now = self.now();
-        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge(key, record, now)).await;
+    /// What a lookup found, or `None`, counted by its reason.
+    pub(crate) async fn found(&self, key: Key, lookup: Result<Lookup<MissReason>>) -> Result<Option<Found>> {
         match lookup.or_else(|error| self.unreadable(error).map(Lookup::Refused))? {
             Lookup::Found(found) => Ok(Some(found)),
             Lookup::Absent => Ok(self.miss(MissReason::Absent)),
@@ -113,6 +152,11 @@ impl Core {
             Ok(record) => Ok(record.filter(|record| judge(key, record, now).is_ok())),
             Err(error) => self.unreadable(error).map(|_| None),
         }
+    }
+
+    /// When a live entry expires.
+    pub(crate) async fn ttl(&self, key: Key) -> Result<Option<Ttl>> {
+        Ok(self.record(key, Fields::LEAST).await?.map(|record| Ttl::of(&record, self.now())))
     }
 
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
@@ -132,7 +176,7 @@ impl Core {
         Ok(self.counters.stats(backend, self.engine.stats().await?))
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.engine.clock().now()
     }
 
@@ -172,20 +216,4 @@ impl Core {
 
 fn is_unreadable(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew)
-}
-
-/// The one place that says whether an entry is live, for records at hand…
-fn judge(key: Key, record: &Record, now: Timestamp) -> Result<(), MissReason> {
-    if record.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return Err(MissReason::Expired);
-    }
-    match (key.full_digest(), record.content.key_digest) {
-        (Some(asked), Some(stored)) if asked != stored => Err(MissReason::OtherType),
-        _ => Ok(()),
-    }
-}
-
-/// …and for records that a backend filters.
-fn live() -> Filter {
-    !Filter::exists(Field::ExpiresAt) | Filter::gt(Field::ExpiresAt, Operand::Now(0))
 }

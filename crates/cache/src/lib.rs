@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod builder;
 mod core;
 mod face;
 mod handle;
 mod key;
+mod liveness;
 mod options;
 mod registry;
 mod stats;
 #[cfg(feature = "tokio")]
 mod tokio_runtime;
+mod ttl;
 
 pub use builder::CacheBuilder;
 pub use cacheness_core::{Error, ErrorKind, Op, Result};
@@ -23,3 +26,4 @@ pub use registry::{Bare, Bundle, Registry};
 pub use stats::{MissReason, Stats};
 #[cfg(feature = "tokio")]
 pub use tokio_runtime::TokioRuntime;
+pub use ttl::{GetOptions, Ttl};

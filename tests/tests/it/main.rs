@@ -31,3 +31,4 @@ mod sharing;
 mod stores;
 mod support;
 mod sweeping;
+mod verbs;

@@ -215,3 +215,7 @@ pub fn canonical_bytes<K: Serialize>(parameters: K) -> Result<Vec<u8>> {
 fn refused<E: ser::Error>(error: &EncodeError) -> E {
     E::custom(&error.0)
 }
+/// The keys of several parameters.
+pub(crate) fn keys_of<K: Serialize>(parameters: impl IntoIterator<Item = K>) -> Result<Vec<Key>> {
+    parameters.into_iter().map(Key::of).collect()
+}

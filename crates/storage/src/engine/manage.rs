@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::{
-    Change, Condition, EntryKey, Filter, MetadataStats, Outcome, Page, Patch, Query, Reclaim, ReclaimOrder, Reclaimed,
-    Version,
+    Change, Condition, EntryKey, Field, Filter, MetadataStats, Operand, Outcome, Page, Patch, Query, Reclaim,
+    ReclaimOrder, Reclaimed, Version,
 };
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::atomic::Ordering;
@@ -57,8 +57,28 @@ impl Engine {
     /// before the error stay removed.
     pub async fn remove_where(&self, filter: &Filter) -> Result<u64> {
         self.check_writable()?;
-        let plan =
-            Reclaim::Entries { filter: filter.clone(), order: ReclaimOrder::Key, limit: BATCH, until_bytes: None };
+        self.reclaim_all(Reclaim::Entries {
+            filter: filter.clone(),
+            order: ReclaimOrder::Key,
+            limit: BATCH,
+            until_bytes: None,
+        })
+        .await
+    }
+
+    /// Removes every record whose expiry is not later than the time of the index; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_where`](Self::remove_where).
+    pub async fn remove_expired(&self) -> Result<u64> {
+        self.check_writable()?;
+        let filter = Filter::le(Field::ExpiresAt, Operand::Now(0));
+        self.reclaim_all(Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: BATCH, until_bytes: None })
+            .await
+    }
+
+    async fn reclaim_all(&self, plan: Reclaim) -> Result<u64> {
         let start = Instant::now();
         let mut removed = 0;
         loop {

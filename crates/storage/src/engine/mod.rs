@@ -2,6 +2,8 @@
 //!
 //! `BlobStore` and the cache stand on it; a program uses those. What is public here may change with every version.
 
+mod alias;
+mod batch;
 mod commit;
 mod failpoint;
 mod hop;
@@ -21,6 +23,7 @@ mod sweep;
 mod verify;
 mod write;
 
+pub use alias::{Aliased, Target};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{Failpoints, Point};
 pub use options::{Compression, EngineOptions};
@@ -138,6 +141,15 @@ impl Engine {
     /// As [`Rng::fill`].
     pub fn mint_version(&self) -> Result<Version> {
         Version::mint(&*self.rng)
+    }
+
+    fn mint_blob(&self) -> Result<BlobId> {
+        BlobId::mint(&*self.rng)
+    }
+
+    /// Payloads of at most so many stored bytes ride in the record.
+    fn inline_limit(&self) -> u64 {
+        self.options.inline_limit
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

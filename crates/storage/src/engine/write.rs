@@ -11,7 +11,7 @@ use crate::{
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
 /// How often a put uploads anew because a sweep condemned its blob before the commit.
-const UPLOADS: usize = 3;
+pub(super) const UPLOADS: usize = 3;
 
 /// What a new record holds besides the value.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Runs a value through the pipeline: a borrowed one here, any other where computations belong.
-    async fn encode(&self, source: Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
+    pub(super) async fn encode(&self, source: Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
         let staging = self.blobs.staging();
         let Source { held, handler, format, type_name } = source;
         let held = match held {
@@ -89,7 +89,7 @@ impl Engine {
     /// Puts the stored bytes where they belong: into the record, into a blob that holds the same, or into a new one.
     async fn place(&self, encoded: Encoded, entry: &NewEntry) -> Result<Written> {
         let Encoded { spool, content, .. } = encoded;
-        if content.stored_size <= self.options.inline_limit {
+        if content.stored_size <= self.inline_limit() {
             let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), &content)?;
             let version = record.version;
             return Ok(match self.commit_one(put(record, entry)).await? {
@@ -122,7 +122,7 @@ impl Engine {
         content: &Content,
         entry: &NewEntry,
     ) -> Result<(Option<Written>, Payload)> {
-        let blob = BlobId::mint(&*self.rng)?;
+        let blob = self.mint_blob()?;
         let record = self.record_of(entry, Location::Blob(blob), content)?;
         let version = record.version;
         let payload = self.put_blob(blob, payload, &record).await?;
@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// Stores a payload and its trailer under a blob's name; gives the payload back for another attempt.
-    async fn put_blob(&self, blob: BlobId, payload: Payload, record: &Record) -> Result<Payload> {
+    pub(super) async fn put_blob(&self, blob: BlobId, payload: Payload, record: &Record) -> Result<Payload> {
         let trailer = Trailer {
             blob,
             store: self.store,
