@@ -1,28 +1,60 @@
-//! The README's first command, run twice: the first run computes, the second finds everything in the cache.
+//! The examples, run as the README says: what the first run of each computed, later ones find stored.
 
 use crate::failure::{Failure, Result};
 use crate::process;
 use crate::workspace::Workspace;
 use std::fs;
 
-/// How the report of each run ends, in order.
-const ENDS: [&str; 2] = ["0 hits, 3 misses", "3 hits, 0 misses"];
+/// A run of an example, after those above it.
+struct Run {
+    example: &'static str,
+    arguments: &'static [&'static str],
+    /// What its output must contain.
+    says: &'static [&'static str],
+}
+
+const RUNS: [Run; 10] = [
+    Run { example: "quickstart", arguments: &[], says: &["0 hits, 3 misses"] },
+    Run { example: "quickstart", arguments: &[], says: &["3 hits, 0 misses"] },
+    Run {
+        example: "model_registry",
+        arguments: &[],
+        says: &["rain: registered 5 versions, 0 were there", "models/rain/002 is now tagged production"],
+    },
+    Run {
+        example: "model_registry",
+        arguments: &[],
+        says: &["rain: registered 0 versions, 5 were there", "models/rain/002  69.7 %  375 bytes  production"],
+    },
+    Run { example: "pipeline", arguments: &[], says: &["0 hits, 4 misses"] },
+    Run { example: "pipeline", arguments: &[], says: &["4 hits, 0 misses"] },
+    Run { example: "pipeline", arguments: &["36"], says: &["1 hits, 3 misses"] },
+    Run { example: "pipeline", arguments: &["36", "10"], says: &["3 hits, 1 misses"] },
+    Run { example: "checkpoints", arguments: &["35"], says: &["begins after round 0 ", "interrupted after round 35"] },
+    Run {
+        example: "checkpoints",
+        arguments: &[],
+        says: &["begins after round 30 ", "verified 3 checkpoints", ": 0 damaged", "swept: "],
+    },
+];
 
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let manifest = workspace.root.join("Cargo.toml").display().to_string();
-    // The example keeps its cache in the current directory.
-    let place = workspace.target.join("xtask").join("quickstart");
+    // The examples keep their stores below the current directory.
+    let place = workspace.target.join("xtask").join("examples");
     let prepare = || format!("emptying {}", place.display());
     if place.exists() {
         fs::remove_dir_all(&place).map_err(Failure::while_doing(prepare()))?;
     }
     fs::create_dir_all(&place).map_err(Failure::while_doing(prepare()))?;
-    for end in ENDS {
-        let arguments = ["run", "--release", "--example", "quickstart", "--manifest-path", &manifest];
-        let output = process::capture("cargo", &arguments, &place)?;
+    for Run { example, arguments, says } in RUNS {
+        println!("{example} {}", arguments.join(" "));
+        let mut line = vec!["run", "--quiet", "--release", "--example", example, "--manifest-path", &manifest, "--"];
+        line.extend(arguments);
+        let output = process::capture("cargo", &line, &place)?;
         println!("{output}");
-        if !output.contains(end) {
-            return Err(Failure::Failed(format!("the quickstart does not say `{end}`")));
+        if let Some(unsaid) = says.iter().find(|words| !output.contains(**words)) {
+            return Err(Failure::Failed(format!("the example {example} does not say `{unsaid}`")));
         }
     }
     Ok(())

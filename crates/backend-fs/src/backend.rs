@@ -21,7 +21,20 @@ const NAME: &str = "fs";
 ///
 /// [`ErrorKind::AlreadyRegistered`] when the name is taken.
 pub fn register(registry: &mut BackendRegistry) -> Result<()> {
-    registry.add_blobs(NAME, "blobs as files below a directory", async |url, context| FsBlobs::from_url(&url, &context))
+    registry
+        .add_blobs(NAME, "blobs as files below a directory", async |url, context| FsBlobs::from_url(&url, &context))?;
+    registry.check_blobs_with(NAME, |url| parts(url).map(drop))
+}
+
+/// The path and the options that a URL names.
+fn parts(url: &BackendUrl) -> Result<(&str, FsConfig)> {
+    let config = options_from_url(url)?;
+    let path = url.rest();
+    if path.is_empty() || path.starts_with("//") && !path.starts_with("///") {
+        return Err(Error::new(ErrorKind::Config, "the URL names no directory of this machine")
+            .advice("write fs:relative/path or fs:/absolute/path"));
+    }
+    Ok((path, config))
 }
 
 /// Blobs as files below a directory.
@@ -61,12 +74,7 @@ impl FsBlobs {
     }
 
     fn from_url(url: &BackendUrl, context: &OpenContext) -> Result<Self> {
-        let config = options_from_url(url)?;
-        let path = url.rest();
-        if path.is_empty() || path.starts_with("//") && !path.starts_with("///") {
-            return Err(Error::new(ErrorKind::Config, "the URL names no directory of this machine")
-                .advice("write fs:relative/path or fs:/absolute/path"));
-        }
+        let (path, config) = parts(url)?;
         Self::open(path, context, config)
     }
 

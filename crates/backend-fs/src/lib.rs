@@ -4,6 +4,7 @@ mod backend;
 mod config;
 mod directory;
 mod durable;
+pub mod json;
 mod layout;
 mod open;
 mod publish;

@@ -36,5 +36,6 @@ const SCHEME: &str = "sqlite";
 pub fn register(registry: &mut BackendRegistry) -> Result<()> {
     registry.add_metadata(SCHEME, "an index in a SQLite file, or in memory", |url, context| async move {
         SqliteMetadata::open(url.rest(), &context, options_from_url(&url)?)
-    })
+    })?;
+    registry.check_metadata_with(SCHEME, |url| options_from_url::<SqliteConfig>(url)?.check())
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 impl Core {
     pub(crate) async fn put_many(&self, puts: Vec<(Put, Source<'_>)>) -> Result<Vec<Key>> {
         let keys: Vec<_> = puts.iter().map(|(put, _)| put.key).collect();
+        self.overtake(&keys).await;
         let entries = puts.into_iter().map(|(put, source)| (source, self.entry(put, Condition::Always))).collect();
         if !self.engine.put_many(entries).await? {
             return Err(Error::new(ErrorKind::Internal, "an unconditional put was refused"));
@@ -44,6 +45,7 @@ impl Core {
     }
 
     pub(crate) async fn invalidate_many(&self, keys: Vec<Key>) -> Result<u64> {
+        self.overtake(&keys).await;
         let names = keys.iter().map(Key::entry_key).collect();
         self.engine.remove_many(names, &Condition::Present(live())).await
     }
@@ -66,6 +68,7 @@ impl Core {
         let (key, key_digest) = (to.entry_key(), to.full_digest());
         let target = Target { key, key_digest, condition: Condition::AbsentUnless(live()) };
         let is_live = |record: &_| judge(from, record, now).is_ok();
+        self.flights.overtake(&to).await;
         let aliased = match renames {
             true => self.engine.rename(&from.entry_key(), target, is_live).await?,
             false => self.engine.copy(&from.entry_key(), target, is_live).await?,

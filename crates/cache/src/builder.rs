@@ -1,25 +1,25 @@
 //! Opening a cache.
 
+use crate::compute::Flights;
 use crate::core::{Core, OnInvalid};
 use crate::options::check_ttl;
 use crate::stats::Counters;
 use crate::{Bundle, Registry, future, sync};
-use cacheness_core::{BackendUrl, Clock, Driver, Error, ErrorKind, Op, Result, Rng, Runtime, SystemClock, SystemRng};
+use cacheness_core::{Clock, Driver, Op, Result, Rng, Runtime, SystemClock, SystemRng};
 use cacheness_storage::engine::{Compression, Engine, EngineOptions, Parts};
-use cacheness_storage::{BlobBackend, Durability, IntoBlobBackend, IntoMetadataBackend, MetadataBackend, OpenContext};
-use std::fmt;
+use cacheness_storage::opening::{Pair, Places, Problems, check_options};
+use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend, OpenContext};
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Collects what a cache is made of. Nothing is checked or opened before [`open`](Self::open).
+#[derive(Debug)]
 pub struct CacheBuilder<C> {
     registry: Result<Registry>,
-    defaults: fn(&Path) -> (Option<BackendUrl>, Option<BackendUrl>),
-    dir: Option<PathBuf>,
-    metadata: Option<Choice<dyn MetadataBackend>>,
-    blobs: Option<Choice<dyn BlobBackend>>,
+    places: Places,
+    default_runtime: fn() -> Result<Arc<dyn Runtime>>,
     default_ttl: Option<Duration>,
     on_invalid: OnInvalid,
     runtime: Option<Arc<dyn Runtime>>,
@@ -29,19 +29,12 @@ pub struct CacheBuilder<C> {
     cache: PhantomData<fn() -> C>,
 }
 
-enum Choice<B: ?Sized> {
-    Url(String),
-    Ready(Arc<B>),
-}
-
 impl<C> CacheBuilder<C> {
     pub(crate) fn new<B: Bundle>() -> Self {
         Self {
             registry: B::registry(),
-            defaults: |dir| (B::metadata_in(dir), B::blobs_in(dir)),
-            dir: None,
-            metadata: None,
-            blobs: None,
+            places: Places::of::<B>(),
+            default_runtime: B::runtime,
             default_ttl: None,
             on_invalid: OnInvalid::default(),
             runtime: None,
@@ -55,35 +48,35 @@ impl<C> CacheBuilder<C> {
     /// The directory of the cache; index and blobs lie there unless they are named otherwise.
     #[must_use]
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.dir = Some(dir.as_ref().to_owned());
+        self.places.dir(dir.as_ref());
         self
     }
 
     /// The index, by URL: `sqlite:index.db`, `memory:`.
     #[must_use]
     pub fn metadata(mut self, url: impl Into<String>) -> Self {
-        self.metadata = Some(Choice::Url(url.into()));
+        self.places.metadata_url(url.into());
         self
     }
 
     /// The blobs, by URL: `fs:/srv/blobs`, `memory:`.
     #[must_use]
     pub fn blobs(mut self, url: impl Into<String>) -> Self {
-        self.blobs = Some(Choice::Url(url.into()));
+        self.places.blobs_url(url.into());
         self
     }
 
     /// The index, ready.
     #[must_use]
     pub fn metadata_backend(mut self, backend: impl IntoMetadataBackend) -> Self {
-        self.metadata = Some(Choice::Ready(backend.into_metadata_backend()));
+        self.places.metadata_backend(backend.into_metadata_backend());
         self
     }
 
     /// The blobs, ready.
     #[must_use]
     pub fn blob_backend(mut self, backend: impl IntoBlobBackend) -> Self {
-        self.blobs = Some(Choice::Ready(backend.into_blob_backend()));
+        self.places.blob_backend(backend.into_blob_backend());
         self
     }
 
@@ -122,7 +115,7 @@ impl<C> CacheBuilder<C> {
         self
     }
 
-    /// The largest value in bytes before the codec; 4 GiB unless set.
+    /// The largest value in bytes before the codec; 4 GiB unless set. Zero is an error of `open`.
     #[must_use]
     pub fn max_value_size(mut self, bytes: u64) -> Self {
         self.options.max_value_size = bytes;
@@ -162,7 +155,8 @@ impl<C> CacheBuilder<C> {
         self
     }
 
-    /// Where work runs; a pool of threads, and tokio with the feature of that name, unless set.
+    /// Where work runs; the bundle's unless set: with the facade a pool of threads, and tokio with the feature of that
+    /// name.
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = Some(runtime);
@@ -184,73 +178,23 @@ impl<C> CacheBuilder<C> {
     }
 
     /// Checks everything that can be checked without opening anything.
-    fn plan(mut self) -> Result<Plan> {
-        let registry = self.registry?;
-        let default_ttl = self.default_ttl.map(check_ttl).transpose()?;
-        let dir = self.dir.as_deref().map(check_dir).transpose()?;
-        let (metadata_in, blobs_in) = dir.map(self.defaults).unwrap_or_default();
-        let metadata = place(self.metadata.take(), metadata_in, "metadata", self.dir.is_some())?;
-        let blobs = place(self.blobs.take(), blobs_in, "blob", self.dir.is_some())?;
-        let runtime = match self.runtime {
-            Some(runtime) => runtime,
-            None => default_runtime()?,
-        };
-        let Self { on_invalid, clock, rng, options, .. } = self;
-        Ok(Plan { registry, metadata, blobs, default_ttl, on_invalid, runtime, clock, rng, options })
+    fn plan(self) -> Result<Plan> {
+        let mut problems = Problems::default();
+        let registry = problems.sift(self.registry);
+        let pair = registry.as_ref().and_then(|registry| self.places.check(&registry.backends, &mut problems));
+        let default_ttl = problems.sift(self.default_ttl.map(check_ttl).transpose());
+        let options = problems.sift(check_options(&self.options)).map(|()| self.options);
+        let runtime = problems.sift(self.runtime.map_or_else(self.default_runtime, Ok));
+        let plan = registry.zip(pair).zip(default_ttl).zip(options).zip(runtime);
+        let ((((registry, pair), default_ttl), options), runtime) = problems.settle(plan)?;
+        let Self { on_invalid, clock, rng, .. } = self;
+        Ok(Plan { registry, pair, default_ttl, on_invalid, runtime, clock, rng, options })
     }
-}
-
-/// Refuses a directory that no URL can name.
-fn check_dir(dir: &Path) -> Result<&Path> {
-    match dir.to_str() {
-        Some("") => Err(Error::new(ErrorKind::Config, "the directory of the cache has an empty name")
-            .advice("name one; \".\" is the current directory")),
-        Some(_) => Ok(dir),
-        None => Err(Error::new(ErrorKind::Config, format!("the path of the directory {} is not UTF-8", dir.display()))
-            .advice("choose another name, or give the builder ready backends")),
-    }
-}
-
-/// Where a backend is: as named, or where a directory has it.
-fn place<B: ?Sized>(
-    choice: Option<Choice<B>>,
-    default: Option<BackendUrl>,
-    what: &str,
-    has_dir: bool,
-) -> Result<Place<B>> {
-    match (choice, default) {
-        (Some(Choice::Ready(backend)), _) => Ok(Place::Ready(backend)),
-        (Some(Choice::Url(url)), _) => Ok(Place::Url(url.parse()?)),
-        (None, Some(url)) => Ok(Place::Url(url)),
-        (None, None) => {
-            let advice = match has_dir {
-                true => "no compiled-in backend keeps it in a directory: name one by URL, or enable its Cargo feature",
-                false => "give the builder a directory, or name it by URL",
-            };
-            Err(Error::new(ErrorKind::Config, format!("the cache has no {what} backend")).advice(advice))
-        }
-    }
-}
-
-enum Place<B: ?Sized> {
-    Url(BackendUrl),
-    Ready(Arc<B>),
-}
-
-#[cfg(feature = "tokio")]
-fn default_runtime() -> Result<Arc<dyn Runtime>> {
-    Ok(crate::TokioRuntime::global()?)
-}
-
-#[cfg(not(feature = "tokio"))]
-fn default_runtime() -> Result<Arc<dyn Runtime>> {
-    Ok(Arc::new(cacheness_core::ThreadPool::global()))
 }
 
 struct Plan {
     registry: Registry,
-    metadata: Place<dyn MetadataBackend>,
-    blobs: Place<dyn BlobBackend>,
+    pair: Pair,
     default_ttl: Option<Duration>,
     on_invalid: OnInvalid,
     runtime: Arc<dyn Runtime>,
@@ -261,20 +205,19 @@ struct Plan {
 
 impl Plan {
     async fn open(self) -> Result<Arc<Core>> {
-        let Self { registry, default_ttl, on_invalid, runtime, clock, rng, options, .. } = self;
+        let Self { registry, pair, default_ttl, on_invalid, runtime, clock, rng, options } = self;
         let context =
             OpenContext::new().clock(clock.clone()).durability(options.durability).read_only(options.read_only);
-        let metadata = match self.metadata {
-            Place::Url(url) => registry.backends.open_metadata(&url, &context).await?,
-            Place::Ready(backend) => backend,
-        };
-        let blobs = match self.blobs {
-            Place::Url(url) => registry.backends.open_blobs(&url, &context).await?,
-            Place::Ready(backend) => backend,
-        };
+        let (metadata, blobs) = pair.open(&registry.backends, &context).await?;
         let parts = Parts { metadata, blobs, handlers: registry.handlers, runtime, clock, rng, options };
         let engine = Engine::open(parts).await?;
-        Ok(Arc::new(Core { engine, default_ttl, on_invalid, counters: Counters::default() }))
+        Ok(Arc::new(Core {
+            engine,
+            default_ttl,
+            on_invalid,
+            counters: Counters::default(),
+            flights: Flights::default(),
+        }))
     }
 }
 
@@ -283,10 +226,10 @@ impl<B: Bundle> CacheBuilder<sync::Cache<B>> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for options that contradict each other or the backends,
-    /// [`ErrorKind::UnknownBackend`] for a URL whose scheme nobody registered, [`ErrorKind::AsyncContext`] for a remote
+    /// [`Config`](crate::ErrorKind::Config) for options that are wrong, all of them in one line, or that the backends cannot keep,
+    /// [`UnknownBackend`](crate::ErrorKind::UnknownBackend) for a URL whose scheme nobody registered, [`AsyncContext`](crate::ErrorKind::AsyncContext) for a remote
     /// backend inside an async context, and what opening the backends returns:
-    /// [`ErrorKind::Permission`], [`ErrorKind::ForeignStore`], [`ErrorKind::FormatTooNew`], [`ErrorKind::Unavailable`].
+    /// [`Permission`](crate::ErrorKind::Permission), [`ForeignStore`](crate::ErrorKind::ForeignStore), [`FormatTooNew`](crate::ErrorKind::FormatTooNew), [`Unavailable`](crate::ErrorKind::Unavailable).
     pub fn open(self) -> Result<sync::Cache<B>> {
         let open = || {
             let plan = self.plan()?;
@@ -309,14 +252,5 @@ impl<B: Bundle> CacheBuilder<future::Cache<B>> {
             }),
             Err(error) => Op::ready(Err(error.operation("open"))),
         }
-    }
-}
-
-impl<C> fmt::Debug for CacheBuilder<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheBuilder")
-            .field("dir", &self.dir)
-            .field("default_ttl", &self.default_ttl)
-            .finish_non_exhaustive()
     }
 }

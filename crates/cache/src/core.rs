@@ -1,5 +1,6 @@
 //! What both faces of a cache share: liveness, verdicts, counting.
 
+use crate::compute::Flights;
 use crate::liveness::{judge, live};
 use crate::options::check_ttl;
 use crate::stats::{Counters, MissReason, Stats};
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) default_ttl: Option<Duration>,
     pub(crate) on_invalid: OnInvalid,
     pub(crate) counters: Counters,
+    pub(crate) flights: Flights,
 }
 
 /// What a put needs besides the value, checked at the call.
@@ -56,6 +58,12 @@ impl Core {
 
     /// Stores a value where the key meets the condition; says whether it did.
     pub(crate) async fn put_if(&self, put: Put, source: Source<'_>, condition: Condition) -> Result<bool> {
+        self.flights.overtake(&put.key).await;
+        self.write(put, source, condition).await
+    }
+
+    /// Stores a value where the key meets the condition, whoever is computing the key.
+    pub(crate) async fn write(&self, put: Put, source: Source<'_>, condition: Condition) -> Result<bool> {
         let written = self.engine.put(source, self.entry(put, condition)).await?;
         let is_stored = matches!(written, Written::Committed(_));
         if is_stored {
@@ -160,6 +168,7 @@ impl Core {
     }
 
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
+        self.flights.overtake(&key).await;
         match self.engine.remove(&key.entry_key(), Condition::Present(live())).await {
             // A record that cannot be read cannot be judged, and is removed all the same.
             Err(error) if is_unreadable(&error) => self.engine.remove(&key.entry_key(), Condition::Always).await,

@@ -2,27 +2,31 @@
 
 mod batch;
 mod builder;
+mod compute;
 mod core;
 mod face;
 mod handle;
 mod key;
 mod liveness;
+mod memory;
 mod options;
-mod registry;
 mod stats;
 #[cfg(feature = "tokio")]
 mod tokio_runtime;
 mod ttl;
 
 pub use builder::CacheBuilder;
+pub use cacheness_core::policy::Policy as MemoryPolicy;
 pub use cacheness_core::{Error, ErrorKind, Op, Result};
 pub use cacheness_storage::engine::Compression;
+pub use cacheness_storage::{Bare, Bundle, Registry};
 pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Problem, Query, Swept, ValueReader, Verified};
+pub use compute::GetOrPut;
 pub use core::OnInvalid;
 pub use handle::{future, sync};
 pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};
+pub use memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup, MemoryStats, Ticket};
 pub use options::PutOptions;
-pub use registry::{Bare, Bundle, Registry};
 pub use stats::{MissReason, Stats};
 #[cfg(feature = "tokio")]
 pub use tokio_runtime::TokioRuntime;

@@ -4,9 +4,7 @@
 //! `cargo run --release --example checkpoints -- 35`, and run it again without a number; Ctrl-C and `kill -9` will do, too.
 #![allow(clippy::print_stdout)]
 
-use cacheness::backends::fs::{FsBlobs, FsConfig};
-use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
-use cacheness::storage::{OpenContext, PutOptions};
+use cacheness::storage::PutOptions;
 use cacheness::{ErrorKind, Query, sync::BlobStore};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -59,13 +57,10 @@ fn main() -> Result<()> {
 
 /// Computes until the last round, or until it is interrupted: what came after the last checkpoint is lost then.
 pub(crate) fn run(dir: &Path, plan: &Plan) -> Result<State> {
-    let store = open(dir)?;
+    let store = BlobStore::open(dir)?; // an SQLite index and a folder of blobs, created when they are missing
     let examples = examples(&parse(WEATHER)?);
     let (known, unknown) = examples.split_at(LEARNED - HISTORY);
-    let mut state = match newest(&store)? {
-        Some(state) => state,
-        None => State::new(),
-    };
+    let mut state = newest(&store)?.unwrap_or_else(State::new);
     println!("begins after round {} of {}", state.round, plan.rounds);
     while state.round < plan.rounds {
         state.learn(known);
@@ -82,14 +77,6 @@ pub(crate) fn run(dir: &Path, plan: &Plan) -> Result<State> {
     inspect(&store)?;
     store.close()?;
     Ok(state)
-}
-
-/// An index in SQLite and a folder of blobs, created when they are missing.
-fn open(dir: &Path) -> Result<BlobStore> {
-    let context = OpenContext::new();
-    let index = SqliteMetadata::open(dir.join("index.db"), &context, SqliteConfig::default())?;
-    let blobs = FsBlobs::open(dir.join("blobs"), &context, FsConfig::default())?;
-    Ok(BlobStore::builder().metadata_backend(index).blob_backend(blobs).open()?)
 }
 
 /// A checkpoint is there as a whole once `put_with` returned, and before that not at all.
@@ -176,7 +163,8 @@ impl State {
 
     /// How far the network is off on average (°C).
     fn error(&self, examples: &[Example]) -> f64 {
-        let off = |example: &Example| 10.0 * (dot(&self.output, &self.activations(&example.inputs)) - example.target).abs();
+        let off =
+            |example: &Example| 10.0 * (dot(&self.output, &self.activations(&example.inputs)) - example.target).abs();
         examples.iter().map(off).sum::<f64>() / examples.len() as f64
     }
 }

@@ -4,9 +4,7 @@
 //! them, the second finds them there: `cargo run --release --example model_registry`
 #![allow(clippy::print_stdout)]
 
-use cacheness::backends::fs::{FsBlobs, FsConfig};
-use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
-use cacheness::storage::{OpenContext, PutOptions};
+use cacheness::storage::PutOptions;
 use cacheness::{Entry, Field, Filter, Query, sync::BlobStore};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -17,7 +15,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const WEATHER: &str = include_str!("data/seattle-weather.csv");
 /// Days up to the end of 2014: what the models learn from.
 const LEARNED: usize = 1096;
-/// How many days back a version looks; the first of them is version 1.
+/// How many days back each version looks.
 const HISTORIES: [usize; 5] = [1, 2, 3, 5, 14];
 const PRODUCTION: &str = "production";
 
@@ -43,7 +41,7 @@ struct Class {
 struct Card {
     history: usize,
     accuracy: f64,
-    /// How often one would be right who always says no.
+    /// The accuracy of always saying no.
     baseline: f64,
 }
 
@@ -52,7 +50,7 @@ fn main() -> Result<()> {
 }
 
 pub(crate) fn run(dir: &Path) -> Result<()> {
-    let store = open(dir)?;
+    let store = BlobStore::open(dir)?; // an SQLite index and a folder of blobs, created when they are missing
     let days = parse(WEATHER)?;
     register(&store, &days, "rain", |[rain, ..]| *rain > 0.0)?;
     register(&store, &days, "frost", |[_, _, low, _]| *low <= 2.0)?;
@@ -62,14 +60,6 @@ pub(crate) fn run(dir: &Path) -> Result<()> {
         predict(&store, name, &days)?;
     }
     Ok(store.close()?)
-}
-
-/// An index in SQLite and a folder of blobs, created when they are missing.
-fn open(dir: &Path) -> Result<BlobStore> {
-    let context = OpenContext::new();
-    let index = SqliteMetadata::open(dir.join("index.db"), &context, SqliteConfig::default())?;
-    let blobs = FsBlobs::open(dir.join("blobs"), &context, FsConfig::default())?;
-    Ok(BlobStore::builder().metadata_backend(index).blob_backend(blobs).open()?)
 }
 
 /// Trains and stores the versions that are missing.
@@ -114,18 +104,21 @@ fn list(store: &BlobStore) -> Result<()> {
 
 /// The most accurate version goes into production, and the one that was there leaves.
 fn promote_best(store: &BlobStore, name: &str) -> Result<()> {
-    let is_useful = Filter::ge(Field::metadata("accuracy"), 0.7) & Filter::lt(Field::metadata("history"), 14);
-    let mut best: Option<(f64, Entry)> = None;
-    for entry in store.list(&versions(name).filter(is_useful))?.entries {
-        let accuracy = card(&entry)?.accuracy;
-        if best.as_ref().is_none_or(|(most, _)| accuracy > *most) {
-            best = Some((accuracy, entry));
-        }
+    let is_worthy = Filter::ge(Field::metadata("accuracy"), 0.65) & Filter::le(Field::metadata("history"), 5);
+    let mut worthy = Vec::new();
+    for entry in store.list(&versions(name).filter(is_worthy))?.entries {
+        worthy.push((card(&entry)?, entry));
     }
-    let Some((accuracy, best)) = best else { return Ok(()) };
-    let is_promoted = best.tags().iter().any(|tag| tag == PRODUCTION);
-    println!("{name}: {} is the best, right on {:.1} % of the days", best.key(), 100.0 * accuracy);
-    if is_promoted {
+    let best = worthy.into_iter().max_by(|(one, _), (other, _)| one.accuracy.total_cmp(&other.accuracy));
+    let Some((Card { accuracy, baseline, .. }, best)) = best else { return Ok(()) };
+    let percent = [100.0 * accuracy, 100.0 * baseline];
+    println!(
+        "{}, the best, is right on {:.1} % of the days; `no` would be on {:.1} %",
+        best.key(),
+        percent[0],
+        percent[1]
+    );
+    if best.tags().iter().any(|tag| tag == PRODUCTION) {
         return Ok(());
     }
     for old in store.list(&versions(name).filter(Filter::eq(Field::Tag, PRODUCTION)))?.entries {
@@ -204,7 +197,8 @@ impl Class {
     /// The logarithm of how likely a day of this class follows these.
     fn likelihood(&self, past: &[Day]) -> f64 {
         let measures = past.as_flattened().iter().zip(self.means.iter().zip(&self.variances));
-        self.share.ln() - measures.map(|(value, (mean, var))| (value - mean).powi(2) / var + var.ln()).sum::<f64>() / 2.0
+        self.share.ln()
+            - measures.map(|(value, (mean, var))| (value - mean).powi(2) / var + var.ln()).sum::<f64>() / 2.0
     }
 }
 

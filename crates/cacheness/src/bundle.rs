@@ -4,7 +4,7 @@ use cacheness_cache::{Bare, Bundle, Registry};
 use cacheness_core::{BackendUrl, Result};
 use std::path::Path;
 
-/// Every compiled-in part: `cacheness::sync::Cache` is `cacheness_cache::sync::Cache<Bundled>`.
+/// Every compiled-in part: `cacheness::sync::Cache` is `cacheness_cache::sync::Cache<Bundled>`, and so is `BlobStore`.
 #[derive(Debug, Clone, Copy)]
 pub enum Bundled {}
 
@@ -18,7 +18,7 @@ impl Bundle for Bundled {
         cacheness_backend_sqlite::register(&mut registry.backends)?;
         #[cfg(feature = "ndarray")]
         cacheness_handler_ndarray::register(&mut registry.handlers)?;
-        Ok(registry)
+        Ok(registry.built_in())
     }
 
     fn metadata_in(dir: &Path) -> Option<BackendUrl> {
@@ -27,5 +27,10 @@ impl Bundle for Bundled {
 
     fn blobs_in(dir: &Path) -> Option<BackendUrl> {
         cfg!(feature = "fs").then(|| BackendUrl::new("fs", dir.join("blobs").to_string_lossy()))
+    }
+
+    #[cfg(feature = "tokio")]
+    fn runtime() -> Result<std::sync::Arc<dyn cacheness_core::Runtime>> {
+        Ok(cacheness_cache::TokioRuntime::global()?)
     }
 }

@@ -25,7 +25,18 @@ pub mod sync {
     /// ```
     pub type Cache = cacheness_cache::sync::Cache<crate::Bundled>;
 
-    pub use cacheness_storage::sync::BlobStore;
+    /// A store of typed values under string keys, with every compiled-in part; it knows no TTL.
+    ///
+    /// ```
+    /// use cacheness::sync::BlobStore;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = BlobStore::open(dir.path().join("models"))?;
+    /// store.put("best", &vec![0.25, 0.75])?;
+    /// assert_eq!(store.get::<Vec<f64>>("best")?, Some(vec![0.25, 0.75]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub type BlobStore = cacheness_storage::bundled::sync::BlobStore<crate::Bundled>;
 }
 
 /// The async face.
@@ -48,7 +59,8 @@ pub mod future {
     /// ```
     pub type Cache = cacheness_cache::future::Cache<crate::Bundled>;
 
-    pub use cacheness_storage::future::BlobStore;
+    /// A store of typed values under string keys, with every compiled-in part; it knows no TTL.
+    pub type BlobStore = cacheness_storage::bundled::future::BlobStore<crate::Bundled>;
 }
 
 /// Errors, clock, chance, runtime.

@@ -2,7 +2,9 @@
 
 pub mod error;
 pub mod face;
+pub mod flight;
 pub mod hex;
+pub mod policy;
 pub mod rng;
 pub mod runtime;
 pub mod size;

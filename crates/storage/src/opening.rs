@@ -96,24 +96,92 @@ impl Places {
         self.blobs = Some(Place::Ready(backend));
     }
 
-    /// Checks everything that can be checked without opening anything: names, schemes, and the options in URLs where the
-    /// backend lets them be checked.
+    /// Checks everything that can be checked without opening anything: names, schemes, and URLs where their backend
+    /// has a check for them.
     pub fn check(self, backends: &BackendRegistry, problems: &mut Problems) -> Option<Pair> {
-        let dir = match self.dir.as_deref().map(check_dir).transpose() {
-            Ok(dir) => dir,
-            Err(error) => {
-                problems.sift::<()>(Err(error));
-                // What would be in it is not missing, too.
-                None
+        let (metadata_in, blobs_in) = match self.dir.as_deref().map(|dir| problems.sift(check_dir(dir))) {
+            Some(Some(dir)) => {
+                let (metadata, blobs) = (self.defaults)(dir);
+                (InDir::Place(metadata), InDir::Place(blobs))
             }
+            Some(None) => (InDir::Refused, InDir::Refused),
+            None => (InDir::NoDir, InDir::NoDir),
         };
-        let in_dir = dir.map(self.defaults);
-        let named = self.dir.is_some();
-        let (metadata_in, blobs_in) = in_dir.unwrap_or_default();
-        let metadata = settle(self.metadata, metadata_in, "metadata", named, |url| backends.check_metadata(url));
-        let blobs = settle(self.blobs, blobs_in, "blob", named, |url| backends.check_blobs(url));
-        let (metadata, blobs) = (problems.sift(metadata), problems.sift(blobs));
+        let metadata = find(self.metadata, metadata_in, "metadata", |url| backends.check_metadata(url), problems);
+        let blobs = find(self.blobs, blobs_in, "blob", |url| backends.check_blobs(url), problems);
         Some(Pair { metadata: metadata?, blobs: blobs? })
+    }
+}
+
+/// What the directory has for a backend that was not named.
+enum InDir {
+    NoDir,
+    /// The directory cannot be used, which is told already.
+    Refused,
+    Place(Option<BackendUrl>),
+}
+
+/// Refuses a directory that no URL can name.
+fn check_dir(dir: &Path) -> Result<&Path> {
+    match dir.to_str() {
+        Some("") => Err(Error::new(ErrorKind::Config, "the directory has an empty name")
+            .advice("name one; \".\" is the current directory")),
+        Some(_) => Ok(dir),
+        None => Err(Error::new(ErrorKind::Config, format!("the path of the directory {} is not UTF-8", dir.display()))
+            .advice("choose another name, or give the builder ready backends")),
+    }
+}
+
+/// Where a backend is: as named, or where a directory has it.
+fn find<B: ?Sized>(
+    named: Option<Place<B, String>>,
+    in_dir: InDir,
+    what: &str,
+    check: impl FnOnce(&BackendUrl) -> Result<()>,
+    problems: &mut Problems,
+) -> Option<Place<B, BackendUrl>> {
+    let missing = |advice| Err(Error::new(ErrorKind::Config, format!("there is no {what} backend")).advice(advice));
+    let url = match (named, in_dir) {
+        (Some(Place::Ready(backend)), _) => return Some(Place::Ready(backend)),
+        (Some(Place::Url(url)), _) => url.parse().map_err(|error: Error| error.backend(format_args!("the {what} URL"))),
+        (None, InDir::Place(Some(url))) => Ok(url),
+        (None, InDir::Refused) => return None,
+        (None, InDir::Place(None)) => {
+            missing("nothing compiled in keeps one in a directory: name it by URL, or enable its Cargo feature")
+        }
+        (None, InDir::NoDir) => missing("give the builder a directory, a URL or a ready backend"),
+    };
+    let url = problems.sift(url)?;
+    problems.sift(check(&url))?;
+    Some(Place::Url(url))
+}
+
+/// Index and blobs that can be opened, as far as that shows before.
+pub struct Pair {
+    metadata: Place<dyn MetadataBackend, BackendUrl>,
+    blobs: Place<dyn BlobBackend, BackendUrl>,
+}
+
+impl Pair {
+    /// Opens what is not ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`BackendRegistry::open_metadata`].
+    pub async fn open(
+        self,
+        backends: &BackendRegistry,
+        context: &OpenContext,
+    ) -> Result<(Arc<dyn MetadataBackend>, Arc<dyn BlobBackend>)> {
+        let metadata = match self.metadata {
+            Place::Url(url) => backends.open_metadata(&url, context).await?,
+            Place::Ready(backend) => backend,
+        };
+        let blobs = match self.blobs {
+            Place::Url(url) => backends.open_blobs(&url, context).await?,
+            Place::Ready(backend) => backend,
+        };
+        Ok((metadata, blobs))
     }
 }
 

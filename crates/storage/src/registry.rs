@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+const METADATA: &str = "metadata";
+const BLOB: &str = "blob";
+
 /// What a backend is opened with, besides its URL.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -57,12 +60,15 @@ impl OpenContext {
 }
 
 type Open<B> = dyn Fn(BackendUrl, OpenContext) -> BoxFuture<'static, Result<Arc<B>>> + Send + Sync;
+type Check = dyn Fn(&BackendUrl) -> Result<()> + Send + Sync;
 
 /// How to open the backends of one contract, by name.
 struct Openers<B: ?Sized>(BTreeMap<String, Opener<B>>);
 
 struct Opener<B: ?Sized> {
     description: String,
+    built_in: bool,
+    check: Option<Arc<Check>>,
     open: Arc<Open<B>>,
 }
 
@@ -72,11 +78,26 @@ struct Opener<B: ?Sized> {
 pub struct BackendEntry<'a> {
     /// The name, which is the scheme of its URLs.
     pub name: &'a str,
+    /// Whether it was compiled in; not for what a program added.
+    pub built_in: bool,
     /// A sentence for people.
     pub description: &'a str,
 }
 
 /// The metadata and blob backends that URLs can name. Nothing registers itself.
+///
+/// ```
+/// use cacheness_storage::{BackendRegistry, ErrorKind, memory};
+///
+/// let mut registry = BackendRegistry::empty();
+/// memory::register(&mut registry)?;
+/// for backend in registry.metadata_backends() {
+///     println!("{}: {}", backend.name, backend.description);
+/// }
+/// registry.remove_metadata("memory")?;
+/// assert_eq!(registry.remove_metadata("memory").unwrap_err().kind(), ErrorKind::UnknownBackend);
+/// # Ok::<(), cacheness_storage::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct BackendRegistry {
     metadata: Openers<dyn MetadataBackend>,
@@ -131,14 +152,56 @@ impl BackendRegistry {
         })
     }
 
-    /// Removes a metadata backend; says whether there was one.
-    pub fn remove_metadata(&mut self, name: &str) -> bool {
-        self.metadata.0.remove(name).is_some()
+    /// Has every URL of the metadata backend `name` looked at before anything is opened, so that what is wrong with one
+    /// is told together with everything else that is. The check must not touch the place that the URL names.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownBackend`] when there is none of that name, naming those there are.
+    pub fn check_metadata_with(
+        &mut self,
+        name: &str,
+        check: impl Fn(&BackendUrl) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        self.metadata.check_with(METADATA, name, Arc::new(check))
     }
 
-    /// Removes a blob backend; says whether there was one.
-    pub fn remove_blobs(&mut self, name: &str) -> bool {
-        self.blobs.0.remove(name).is_some()
+    /// Has every URL of the blob backend `name` looked at, as
+    /// [`check_metadata_with`](Self::check_metadata_with).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn check_blobs_with(
+        &mut self,
+        name: &str,
+        check: impl Fn(&BackendUrl) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        self.blobs.check_with(BLOB, name, Arc::new(check))
+    }
+
+    /// Removes a metadata backend, built-in ones too. What it stored stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownBackend`] when there is none of that name, naming those there are.
+    pub fn remove_metadata(&mut self, name: &str) -> Result<()> {
+        self.metadata.remove(METADATA, name)
+    }
+
+    /// Removes a blob backend, built-in ones too. What it stored stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_metadata`](Self::remove_metadata).
+    pub fn remove_blobs(&mut self, name: &str) -> Result<()> {
+        self.blobs.remove(BLOB, name)
+    }
+
+    /// Marks every backend that is registered now as built in: for the bundle of parts that a program is compiled with.
+    pub fn mark_built_in(&mut self) {
+        self.metadata.0.values_mut().for_each(|opener| opener.built_in = true);
+        self.blobs.0.values_mut().for_each(|opener| opener.built_in = true);
     }
 
     /// The metadata backends, by name.
@@ -151,13 +214,32 @@ impl BackendRegistry {
         self.blobs.iter()
     }
 
+    /// Looks at a URL of a metadata backend without opening anything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownBackend`] for a scheme that is not registered, naming those that are; what the backend's
+    /// [check](Self::check_metadata_with) returns.
+    pub fn check_metadata(&self, url: &BackendUrl) -> Result<()> {
+        self.metadata.check(METADATA, url)
+    }
+
+    /// Looks at a URL of a blob backend without opening anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_metadata`](Self::check_metadata).
+    pub fn check_blobs(&self, url: &BackendUrl) -> Result<()> {
+        self.blobs.check(BLOB, url)
+    }
+
     /// Opens the metadata backend that the URL names.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownBackend`] for a scheme that is not registered, naming those that are; what opening returns.
     pub async fn open_metadata(&self, url: &BackendUrl, context: &OpenContext) -> Result<Arc<dyn MetadataBackend>> {
-        self.metadata.open("metadata", url, context).await
+        self.metadata.open(METADATA, url, context).await
     }
 
     /// Opens the blob backend that the URL names.
@@ -166,7 +248,7 @@ impl BackendRegistry {
     ///
     /// As [`open_metadata`](Self::open_metadata).
     pub async fn open_blobs(&self, url: &BackendUrl, context: &OpenContext) -> Result<Arc<dyn BlobBackend>> {
-        self.blobs.open("blob", url, context).await
+        self.blobs.open(BLOB, url, context).await
     }
 }
 
@@ -190,34 +272,71 @@ impl<B: ?Sized> Openers<B> {
             let message = format!("a backend named {name:?} is registered already");
             return Err(Error::new(ErrorKind::AlreadyRegistered, message).advice("remove it first, or choose a name"));
         }
-        self.0.insert(name.into(), Opener { description: description.into(), open: Arc::new(open) });
+        let description = description.into();
+        self.0.insert(name.into(), Opener { description, built_in: false, check: None, open: Arc::new(open) });
         Ok(())
     }
 
+    fn check_with(&mut self, contract: &str, name: &str, check: Arc<Check>) -> Result<()> {
+        match self.0.get_mut(name) {
+            Some(opener) => opener.check = Some(check),
+            None => return Err(self.unknown(contract, name)),
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, contract: &str, name: &str) -> Result<()> {
+        self.0.remove(name).map(drop).ok_or_else(|| self.unknown(contract, name))
+    }
+
     fn iter(&self) -> impl Iterator<Item = BackendEntry<'_>> {
-        self.0.iter().map(|(name, opener)| BackendEntry { name, description: &opener.description })
+        self.0.iter().map(|(name, opener)| BackendEntry {
+            name,
+            built_in: opener.built_in,
+            description: &opener.description,
+        })
     }
 
     fn names(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
 
-    async fn open(&self, contract: &str, url: &BackendUrl, context: &OpenContext) -> Result<Arc<B>> {
-        let Some(opener) = self.0.get(url.scheme()) else {
-            let message = format!("no {contract} backend is named {:?}", url.scheme());
-            let known = self.names().join(", ");
-            return Err(Error::new(ErrorKind::UnknownBackend, message)
-                .operation("open")
-                .advice(format!("known here: {known}; others need their Cargo feature or a registration")));
+    fn get(&self, contract: &str, name: &str) -> Result<&Opener<B>> {
+        self.0.get(name).ok_or_else(|| self.unknown(contract, name))
+    }
+
+    fn unknown(&self, contract: &str, name: &str) -> Error {
+        let known = match self.names() {
+            names if names.is_empty() => "none is known here".to_owned(),
+            names => format!("known here: {}", names.join(", ")),
         };
+        Error::new(ErrorKind::UnknownBackend, format!("no {contract} backend is named {name:?}"))
+            .advice(format!("{known}; others need their Cargo feature or a registration"))
+    }
+
+    fn check(&self, contract: &str, url: &BackendUrl) -> Result<()> {
+        match &self.get(contract, url.scheme())?.check {
+            Some(check) => check(url),
+            None => Ok(()),
+        }
+    }
+
+    async fn open(&self, contract: &str, url: &BackendUrl, context: &OpenContext) -> Result<Arc<B>> {
+        let opener = self.get(contract, url.scheme()).map_err(|error| error.operation("open"))?;
         (opener.open)(url.clone(), context.clone()).await.map_err(|error| error.operation("open").backend(url))
+    }
+}
+
+impl<B: ?Sized> Clone for Opener<B> {
+    fn clone(&self) -> Self {
+        let Self { description, built_in, check, open } = self;
+        Self { description: description.clone(), built_in: *built_in, check: check.clone(), open: open.clone() }
     }
 }
 
 impl<B: ?Sized> Clone for Openers<B> {
     fn clone(&self) -> Self {
-        let copy = |opener: &Opener<B>| Opener { description: opener.description.clone(), open: opener.open.clone() };
-        Self(self.0.iter().map(|(name, opener)| (name.clone(), copy(opener))).collect())
+        Self(self.0.clone())
     }
 }
 

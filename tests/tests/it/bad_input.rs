@@ -1,7 +1,9 @@
 //! Bad input: one specific line each, naming what to do, and nothing is lost.
 
 use crate::support::{Place, noise};
-use cacheness::{ErrorKind, PutOptions, key, sync::Cache};
+use cacheness::core::runtime::block_on;
+use cacheness::sync::{BlobStore, Cache};
+use cacheness::{ErrorKind, PutOptions, future, key};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -36,6 +38,78 @@ fn an_unknown_option_of_a_backend_is_an_error_that_names_it() {
 }
 
 #[test]
+fn several_mistakes_are_told_together_in_one_line() {
+    let place = Place::new();
+    let index = place.dir.path().join("index.db");
+    let wrong = || {
+        let builder = Cache::builder().dir("").metadata(format!("sqlite:{}?raeders=3", index.display()));
+        builder.blobs("ftp:/srv").default_ttl(Duration::ZERO).max_value_size(0)
+    };
+    let error = wrong().open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let line = error.to_string();
+    let told: Vec<_> = line.split("; ").collect();
+    for mistake in [
+        "the directory has an empty name",
+        "unknown field `raeders`",
+        "no blob backend is named \"ftp\"",
+        "a TTL of zero",
+        "the largest value would have 0 bytes",
+    ] {
+        assert_eq!(line.matches(mistake).count(), 1, "{mistake} in {line}");
+        assert!(told.iter().any(|part| part.contains(mistake)), "{mistake} in {told:?}");
+    }
+    assert!(line.starts_with("open: ") && !line.contains('\n'), "{line}");
+    assert!(!index.exists(), "nothing was opened");
+
+    let awaited = future::Cache::builder().metadata("ftp:/srv").default_ttl(Duration::ZERO).open();
+    let line = block_on(awaited).unwrap_err().to_string();
+    for mistake in ["no metadata backend is named \"ftp\"", "there is no blob backend", "a TTL of zero"] {
+        assert!(line.contains(mistake), "{mistake} in {line}");
+    }
+}
+
+#[test]
+fn a_single_mistake_keeps_its_kind() {
+    let place = Place::new();
+    let error = Cache::builder().dir(place.path()).blobs("ftp:/srv").open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownBackend);
+    assert!(!place.path().exists(), "nothing was opened");
+}
+
+#[test]
+fn wrong_urls_of_both_backends_are_told_before_either_is_opened() {
+    let place = Place::new();
+    let (index, blobs) = (place.dir.path().join("index.db"), place.dir.path().join("blobs"));
+    let (index_url, blobs_url) = (format!("sqlite:{}", index.display()), format!("fs:{}", blobs.display()));
+    let wrong = [
+        (format!("{index_url}?readers=0"), format!("{blobs_url}?shards=2"), ["readers", "shards"]),
+        (format!("{index_url}?reader=1"), "fs:".to_owned(), ["reader", "no directory"]),
+        ("index.db".to_owned(), "memory:here".to_owned(), ["the metadata URL", "memory:here"]),
+        ("memory:?a=1".to_owned(), "memory:?b=1".to_owned(), ["`a`", "`b`"]),
+    ];
+    for (metadata, at, mistakes) in wrong {
+        let lines = [
+            Cache::builder().metadata(&metadata).blobs(&at).open().unwrap_err().to_string(),
+            BlobStore::builder().metadata(&metadata).blobs(&at).open().unwrap_err().to_string(),
+        ];
+        assert_eq!(lines[0], lines[1]);
+        let parts: Vec<_> = lines[0].split("; ").collect();
+        assert!(parts.len() == 2 && parts[0].contains(mistakes[0]) && parts[1].contains(mistakes[1]), "{parts:?}");
+    }
+    assert!(!index.exists() && !blobs.exists());
+}
+
+#[test]
+fn a_limit_of_no_bytes_at_all_is_an_error() {
+    let place = Place::new();
+    let error = Cache::builder().dir(place.path()).max_value_size(0).open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("4 GiB"), "{error}");
+    assert!(!place.path().exists());
+}
+
+#[test]
 fn a_builder_without_a_place_says_what_it_needs() {
     let error = Cache::builder().open().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -53,7 +127,9 @@ fn a_directory_whose_name_is_no_text_is_refused() {
 
 #[test]
 fn a_directory_without_a_name_is_refused() {
-    assert_eq!(Cache::open("").unwrap_err().kind(), ErrorKind::Config);
+    let error = Cache::open("").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(!error.to_string().contains("no metadata backend"), "one mistake is told once: {error}");
 }
 
 #[test]
@@ -101,6 +177,8 @@ fn a_value_beyond_the_limit_is_refused_and_the_old_one_stays() {
     let cache = Cache::builder().dir(place.path()).max_value_size(1000).open().unwrap();
     cache.put(1, &noise(900)).unwrap();
     assert_eq!(cache.put(1, &noise(1001)).unwrap_err().kind(), ErrorKind::TooLarge);
+    let unknown_before = vec!["a text".to_owned(); 1000];
+    assert_eq!(cache.put(1, &unknown_before).unwrap_err().kind(), ErrorKind::TooLarge);
     assert_eq!(cache.get(1).unwrap(), Some(noise(900)));
 }
 

@@ -3,18 +3,92 @@
 use crate::support::{Results, noise};
 use cacheness::backends::{fs, sqlite};
 use cacheness::core::runtime::block_on;
-use cacheness::storage::{OpenContext, PutOptions, Query};
-use cacheness::{ErrorKind, Field, Filter, future, sync};
+use cacheness::storage::{Bare, OpenContext, PutOptions, Query};
+use cacheness::{Bundle, Bundled, ErrorKind, Field, Filter, future, sync};
+use cacheness_tests::remote::Remote;
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 
 fn open(dir: &Path) -> sync::BlobStore {
+    sync::BlobStore::open(dir).unwrap()
+}
+
+#[test]
+fn a_store_is_made_in_a_directory_and_opened_again_by_either_face() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("models/here");
+    open(&place).put("key", &noise(50_000)).unwrap();
+    assert!(place.join("index.db").is_file() && place.join("blobs").is_dir());
+    let awaited = block_on(future::BlobStore::open(&place)).unwrap();
+    assert_eq!(block_on(awaited.get("key")).unwrap(), Some(noise(50_000)));
+    assert_eq!(sync::BlobStore::open("").unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn backends_are_named_by_url_or_given_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let (index, blobs) = (dir.path().join("index"), dir.path().join("bytes"));
+    let (index_url, blobs_url) = (format!("sqlite:{}", index.display()), format!("fs:{}", blobs.display()));
+    let store = sync::BlobStore::builder().metadata(index_url).blobs(&blobs_url).open().unwrap();
+    store.put("key", &noise(50_000)).unwrap();
+
     let context = OpenContext::new();
-    sync::BlobStore::builder()
-        .metadata_backend(sqlite::SqliteMetadata::open(dir.join("index.db"), &context, Default::default()).unwrap())
-        .blob_backend(fs::FsBlobs::open(dir.join("blobs"), &context, Default::default()).unwrap())
-        .open()
-        .unwrap()
+    let ready = sqlite::SqliteMetadata::open(&index, &context, Default::default()).unwrap();
+    let mixed = sync::BlobStore::builder().metadata_backend(ready).blobs(blobs_url).open().unwrap();
+    assert_eq!(mixed.get("key").unwrap(), Some(noise(50_000)));
+    mixed.close().unwrap();
+    let ready = fs::FsBlobs::open(&blobs, &context, Default::default()).unwrap();
+    let mixed =
+        sync::BlobStore::builder().metadata(format!("sqlite:{}", index.display())).blob_backend(ready).open().unwrap();
+    assert_eq!(mixed.get("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn a_store_of_the_storage_floor_knows_memory_and_what_is_registered() {
+    use cacheness::storage::sync::BlobStore;
+    let error = BlobStore::builder().metadata("sqlite:index.db").blobs("fs:blobs").open().unwrap_err();
+    assert!(error.to_string().contains("known here: memory;"), "{error}");
+    assert_eq!(BlobStore::open("anywhere").unwrap_err().kind(), ErrorKind::Config, "nothing keeps one in a directory");
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut registry = Bare::registry().unwrap();
+    fs::register(&mut registry.backends).unwrap();
+    let blobs = format!("fs:{}", dir.path().join("blobs").display());
+    let store = BlobStore::builder().metadata("memory:").blobs(blobs).registry(registry).open().unwrap();
+    store.put("key", &noise(50_000)).unwrap();
+    assert_eq!(count_blobs(dir.path()), 1);
+}
+
+#[test]
+fn a_store_opened_read_only_reads_and_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let read_only = |dir: &Path| sync::BlobStore::builder().dir(dir).read_only(true).open();
+    let absent = dir.path().join("absent");
+    read_only(&absent).unwrap_err();
+    assert!(!absent.exists());
+    open(dir.path()).put("key", &noise(50_000)).unwrap();
+    let store = read_only(dir.path()).unwrap();
+    assert_eq!(store.get("key").unwrap(), Some(noise(50_000)));
+    assert_eq!(store.put("key", "mine").unwrap_err().kind(), ErrorKind::ReadOnly);
+}
+
+#[test]
+fn a_store_over_remote_backends_needs_no_runtime_of_the_program() {
+    let remote = Remote::start(env!("CARGO_BIN_EXE_remote-backend"), Duration::ZERO);
+    let store =
+        sync::BlobStore::builder().metadata_backend(remote.metadata()).blob_backend(remote.blobs()).open().unwrap();
+    store.put("key", &noise(50_000)).unwrap();
+    assert_eq!(store.get("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn a_store_asks_the_handlers_of_its_registry() {
+    let mut registry = Bundled::registry().unwrap();
+    registry.handlers.remove("text").unwrap();
+    let store = sync::BlobStore::builder().metadata("memory:").blobs("memory:").registry(registry).open().unwrap();
+    store.put("key", "text").unwrap();
+    assert_eq!(store.metadata("key").unwrap().unwrap().data_type(), "object");
 }
 
 #[test]

@@ -296,7 +296,7 @@ fn entries_come_in_pages_and_pass_a_filter() {
 fn a_removed_handler_gives_way_to_the_next() {
     let place = Place::new();
     let mut registry: Registry = Bundled::registry().unwrap();
-    assert!(registry.handlers.remove("text"));
+    registry.handlers.remove("text").unwrap();
     let cache = Cache::builder().dir(place.path()).registry(registry).open().unwrap();
     cache.put(1, "text").unwrap();
     assert_eq!(cache.metadata(1).unwrap().unwrap().data_type(), "object");

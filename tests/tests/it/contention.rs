@@ -105,3 +105,22 @@ fn a_thousand_puts_dropped_at_random_leave_a_clean_store() {
         }
     }
 }
+
+#[test]
+fn what_is_replaced_during_a_verification_is_no_damage() {
+    let place = Place::new();
+    let (writer, store) = (open(&place, graceless()), open(&place, graceless()));
+    let keys: Vec<_> = (0..10).map(|number| format!("key {number}")).collect();
+    keys.iter().for_each(|key| writer.put(key, &noise(20_000)).unwrap());
+    let going = std::sync::atomic::AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while going.load(Ordering::Relaxed) {
+                keys.iter().for_each(|key| writer.put(key, &noise(20_000)).unwrap());
+            }
+        });
+        let problems: Vec<_> = (0..200).flat_map(|_| store.verify().unwrap().problems).collect();
+        going.store(false, Ordering::Relaxed);
+        assert!(problems.is_empty(), "{problems:?}");
+    });
+}

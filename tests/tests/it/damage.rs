@@ -1,7 +1,7 @@
 //! Damaged bytes: never a value, never a panic, and nothing else is lost.
 
 use crate::support::{Place, noise};
-use cacheness::{ErrorKind, MissReason, OnInvalid, sync::Cache};
+use cacheness::{Compression, ErrorKind, MissReason, OnInvalid, sync::Cache};
 use proptest::prelude::*;
 
 const SIZE: usize = 40_000;
@@ -31,6 +31,21 @@ fn a_flipped_bit_in_a_blob_is_a_counted_miss() {
     bytes[SIZE / 2] ^= 1;
     std::fs::write(&blob, bytes).unwrap();
     assert_dropped(&place, &cache);
+}
+
+#[test]
+fn a_flipped_bit_in_a_blob_that_is_read_piece_by_piece_is_a_counted_miss() {
+    const LARGE: usize = 1_000_000;
+    for at in [0, LARGE / 2, LARGE - 1] {
+        let place = Place::new();
+        let cache = filled(&place);
+        cache.put("victim", &noise(LARGE)).unwrap();
+        let blob = place.blobs().pop().unwrap();
+        let mut bytes = std::fs::read(&blob).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&blob, bytes).unwrap();
+        assert_dropped(&place, &cache);
+    }
 }
 
 #[test]
@@ -78,6 +93,24 @@ fn damage_is_an_error_where_the_policy_says_so_and_nothing_is_dropped() {
     assert!(cache.exists("victim").unwrap());
     assert_eq!(cache.get::<String>("victim").unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(cache.get::<u8>("bystander").unwrap_err().kind(), ErrorKind::TypeMismatch);
+}
+
+#[test]
+fn whatever_a_handler_says_of_damaged_bytes_they_are_damaged() {
+    let words: Vec<String> = noise(600_000).chunks(6).map(|word| format!("{word:?}")).collect();
+    for at in [0, 1, 2, 200_000] {
+        let place = Place::new();
+        let builder = Cache::builder().dir(place.path()).compression(Compression::NONE);
+        let cache = builder.on_invalid(OnInvalid::Error).open().unwrap();
+        cache.put("victim", &words).unwrap();
+        let blob = place.blobs().pop().unwrap();
+        let mut bytes = std::fs::read(&blob).unwrap();
+        bytes[at] ^= 0x90;
+        std::fs::write(&blob, bytes).unwrap();
+        let error = cache.get::<Vec<String>>("victim").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}: {error}");
+        assert!(error.to_string().contains("digest"), "byte {at}: {error}");
+    }
 }
 
 proptest! {

@@ -7,7 +7,8 @@ use cacheness::core::runtime::block_on;
 use cacheness::handlers::{CodecId, Encoding};
 use cacheness::{ErrorKind, sync::Cache};
 use cacheness_storage::{
-    Change, Condition, Digest, DigestAlgorithm, EntryKey, Fields, MetadataBackend, OnUnmet, OpenContext, Record,
+    BlobId, Change, Condition, Digest, DigestAlgorithm, EntryKey, Fields, MetadataBackend, OnUnmet, OpenContext,
+    Record, StoreId, Trailer,
 };
 use std::process::Command;
 
@@ -162,6 +163,30 @@ fn verification_names_every_kind_of_damage_and_nothing_else() {
         7,
         "a listing goes on without the unreadable one"
     );
+}
+
+#[test]
+fn verification_sees_a_trailer_that_belongs_to_another_blob_behind_the_right_bytes() {
+    let tampers: [fn(&mut Trailer); 3] = [
+        |trailer| trailer.blob = BlobId::from_bytes([7; 16]),
+        |trailer| trailer.store = StoreId::from_bytes([7; 16]),
+        |trailer| trailer.content.digest = Digest::of(DigestAlgorithm::Xxh3, b"something else"),
+    ];
+    for (number, tamper) in tampers.into_iter().enumerate() {
+        let place = Place::new();
+        let store = open(&place, graceless());
+        store.put("key", &noise(50_000)).unwrap();
+        let blob = place.blobs().pop().unwrap();
+        let mut bytes = std::fs::read(&blob).unwrap();
+        let mut trailer = Trailer::from_end_of(&bytes).unwrap();
+        bytes.truncate(trailer.content.stored_size as usize);
+        tamper(&mut trailer);
+        bytes.extend(trailer.to_bytes());
+        std::fs::write(&blob, bytes).unwrap();
+        let verified = store.verify().unwrap();
+        assert_eq!(verified.damaged, 1, "tamper {number}");
+        assert!(verified.problems[0].error.to_string().contains("belongs to another blob"), "tamper {number}");
+    }
 }
 
 #[test]

@@ -4,11 +4,13 @@
 mod bad_input;
 mod blob_store;
 mod cache;
+mod compute;
 mod contention;
 mod contexts;
 #[cfg(unix)]
 mod crash;
 mod damage;
+mod examples;
 mod faces;
 mod formats;
 #[cfg(target_os = "linux")]

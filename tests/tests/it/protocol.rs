@@ -5,11 +5,11 @@ use cacheness::backends::fs::FsBlobs;
 use cacheness::backends::sqlite::SqliteMetadata;
 use cacheness::core::runtime::block_on;
 use cacheness::core::{SystemRng, ThreadPool};
-use cacheness::storage::engine::{Engine, EngineOptions, Parts};
+use cacheness::storage::engine::{Engine, EngineOptions, Lookup, Parts, Point};
 use cacheness::storage::{
     BackendInfo, BlobId, BlobQuery, BlobRecord, Bytes, Change, Coherence, Condition, Cursor, EntryKey, Fields, GetBlob,
-    MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record,
-    Staged, StoreId, async_trait,
+    Location, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed,
+    Record, Staged, StoreId, Timestamp, async_trait,
 };
 use cacheness::{Compression, Error, ErrorKind, MissReason, Result, sync::Cache};
 use std::fmt;
@@ -112,7 +112,9 @@ fn a_commit_that_never_happened_leaves_no_blob_and_the_old_value() {
 #[test]
 fn a_first_open_that_was_killed_at_any_byte_of_the_marker_is_finished_by_the_next() {
     let place = Place::new();
-    place.open().close().unwrap();
+    let cache = place.open();
+    cache.put("large", &noise(20_000)).unwrap();
+    cache.close().unwrap();
     let marker = place.path().join("blobs/00/00000000000000000000000000000000.blob");
     let whole = std::fs::read(&marker).unwrap();
     for length in 0..whole.len() {
@@ -120,6 +122,7 @@ fn a_first_open_that_was_killed_at_any_byte_of_the_marker_is_finished_by_the_nex
         place.open().put("key", &length).unwrap();
         assert_eq!(std::fs::read(&marker).unwrap(), whole);
     }
+    assert_eq!(place.open().get::<Vec<u8>>("large").unwrap(), Some(noise(20_000)));
     std::fs::write(&marker, "something else entirely, of no kind").unwrap();
     assert_eq!(Cache::open(place.path()).unwrap_err().kind(), ErrorKind::ForeignStore);
 }
@@ -169,6 +172,10 @@ fn blobs_that_end_before_their_index_are_refused() {
 }
 
 fn engine(place: &Place) -> Engine {
+    engine_with(place, EngineOptions::default())
+}
+
+fn engine_with(place: &Place, options: EngineOptions) -> Engine {
     let context = OpenContext::new();
     let parts = Parts {
         metadata: Arc::new(SqliteMetadata::open(place.path().join("index.db"), &context, Default::default()).unwrap()),
@@ -177,7 +184,7 @@ fn engine(place: &Place) -> Engine {
         runtime: Arc::new(ThreadPool::global()),
         clock: Arc::new(place.clock.clone()),
         rng: Arc::new(SystemRng),
-        options: EngineOptions::default(),
+        options,
     };
     block_on(Engine::open(parts)).unwrap()
 }
@@ -205,6 +212,7 @@ fn a_record_whose_sizes_contradict_each_other_is_corrupt_and_allocates_nothing()
     record.content.raw_size = u64::MAX >> 1;
     let change = Change::Put { record: Box::new(record), condition: Condition::Always };
     block_on(engine.metadata().commit(vec![change], OnUnmet::Abort)).unwrap();
+    assert_eq!(cache.verify().unwrap().damaged, 1);
     assert_eq!(cache.get::<Vec<u8>>("key").unwrap(), None);
 }
 
@@ -254,7 +262,11 @@ fn clears_that_race_all_succeed() {
     let clears: Vec<_> = (0..4)
         .map(|_| {
             let cache = cache.clone();
-            std::thread::spawn(move || cache.clear().unwrap())
+            std::thread::spawn(move || {
+                let removed = cache.clear().unwrap();
+                assert_eq!(cache.stats().unwrap().entries, 0, "whoever returns can say that everything is gone");
+                removed
+            })
         })
         .collect();
     assert_eq!(clears.into_iter().map(|clear| clear.join().unwrap()).sum::<u64>(), 3000);
@@ -299,4 +311,42 @@ fn the_marker_is_a_blob_like_any_other() {
     let again = engine.blobs().put(&BlobId::STORE, Staged::Bytes(Bytes::new()), PutBlob::default());
     assert_eq!(block_on(again).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_ne!(engine.store(), StoreId::from_bytes([0; 16]));
+}
+
+#[test]
+fn a_version_that_takes_the_place_of_another_during_a_read_is_judged_too() {
+    let place = Place::new();
+    let cache = place.open();
+    let key = EntryKey::new(cache.put("key", &noise(50_000)).unwrap().to_string());
+    let options = EngineOptions::default();
+    let failpoints = options.failpoints.clone();
+    let engine = engine_with(&place, options);
+    let first = block_on(engine.record(&key, Fields::LEAST)).unwrap().unwrap().version;
+    failpoints.set(Point::RecordRead, move || cache.put("key", &noise(60_000)).map(drop));
+    let judge = |record: &Record| if record.version == first { Ok(()) } else { Err("newer") };
+    let found = block_on(engine.find(&key, Fields::VALUE, judge)).unwrap();
+    assert!(matches!(found, Lookup::Refused("newer")), "{found:?}");
+}
+
+#[test]
+fn a_commit_that_happens_after_its_put_gave_up_is_refused_for_good() {
+    let place = Place::new();
+    let (cache, next) = lossy(&place);
+    let engine = engine(&place);
+    let key = EntryKey::new(cache.put("key", &noise(40_000)).unwrap().to_string());
+    next.store(Reply::Never as u8, Ordering::SeqCst);
+    cache.put("key", &noise(50_000)).unwrap_err();
+    let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 9 };
+    let tombs = block_on(engine.metadata().blobs(&condemned)).unwrap();
+    assert_eq!(tombs.len(), 1, "{tombs:?}");
+    let mut late = block_on(engine.record(&key, Fields::ALL)).unwrap().unwrap();
+    late.location = Location::Blob(tombs[0].id);
+    for round in 0..3 {
+        // Every commit and every sweep may forget blobs, but not this one.
+        cache.put("other", &round).unwrap();
+        cache.sweep().unwrap();
+        let change = Change::Put { record: Box::new(late.clone()), condition: Condition::Always };
+        let outcomes = block_on(engine.metadata().commit(vec![change], OnUnmet::Skip)).unwrap();
+        assert_eq!(outcomes, [Outcome::Condemned], "round {round}");
+    }
 }

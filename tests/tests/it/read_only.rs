@@ -2,7 +2,9 @@
 
 use crate::stores::{graceless, open, tree};
 use crate::support::{Place, noise};
-use cacheness::{ErrorKind, PutOptions, sync::Cache};
+use cacheness::backends::{fs::FsBlobs, sqlite::SqliteMetadata};
+use cacheness::{ErrorKind, PutOptions, sync::BlobStore, sync::Cache};
+use cacheness_storage::OpenContext;
 use std::fs;
 use std::io::Cursor;
 
@@ -80,5 +82,45 @@ fn what_another_opening_writes_is_seen() {
 #[test]
 fn backends_that_know_nothing_of_it_are_refused() {
     let error = Cache::builder().metadata("memory:").blobs("memory:").read_only(true).open().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::Unsupported), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("cannot be opened read-only"), "{error}");
+}
+
+/// A store that is opened read-only over backends that would take changes.
+fn open_over_writable_backends(place: &Place) -> cacheness::Result<BlobStore> {
+    let context = OpenContext::new();
+    let index = SqliteMetadata::open(place.path().join("index.db"), &context, Default::default())?;
+    let blobs = FsBlobs::open(place.path().join("blobs"), &context, Default::default())?;
+    let mut options = graceless();
+    (options.read_only, options.content_addressable) = (true, true);
+    BlobStore::builder().metadata_backend(index).blob_backend(blobs).options(options).open()
+}
+
+#[test]
+fn every_change_is_refused_before_the_backends_are_asked() {
+    let place = Place::new();
+    open(&place, graceless()).put("key", &noise(50_000)).unwrap();
+    let store = open_over_writable_backends(&place).unwrap();
+    let refused = [
+        store.put("new", "value").map(drop),
+        store.put_new("value").map(drop),
+        store.put_reader("new", Cursor::new(noise(10))).map(drop),
+        store.update("key", "other").map(drop),
+        store.update_metadata("key", cacheness_storage::PutOptions::new().tags(["a"])).map(drop),
+        store.delete("key").map(drop),
+        store.clear().map(drop),
+        store.sweep().map(drop),
+    ];
+    for (number, refused) in refused.into_iter().enumerate() {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnly, "change {number}");
+    }
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn an_empty_place_gets_no_identity_even_where_the_backends_would_take_it() {
+    let place = Place::new();
+    assert_eq!(open_over_writable_backends(&place).unwrap_err().kind(), ErrorKind::Config);
+    assert!(!place.path().join("blobs/00/00000000000000000000000000000000.blob").exists());
+    assert_eq!(open_over_writable_backends(&place).unwrap_err().kind(), ErrorKind::Config, "nor half of one");
 }

@@ -155,3 +155,54 @@ fn a_large_value_goes_through_readers_in_constant_memory() {
     let peak: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
     assert!(peak < 64 << 10, "{peak} KiB were resident");
 }
+
+#[test]
+fn a_read_follows_a_key_that_is_overwritten_again_and_again() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let place = Place::new();
+    let (reader, failpoints) = open_held(&place, graceless());
+    let writer = open(&place, graceless());
+    writer.put("key", &noise(40_000)).unwrap();
+    let reads = AtomicUsize::new(0);
+    failpoints.set(Point::RecordRead, move || match reads.fetch_add(1, Ordering::SeqCst) {
+        number @ 0..5 => writer.put("key", &noise(40_001 + number)),
+        _ => Ok(()),
+    });
+    assert_eq!(reader.get::<Vec<u8>>("key").unwrap(), Some(noise(40_005)));
+}
+
+/// Gives bytes between interruptions, as a slow source does in a process that gets signals.
+struct Interrupted(usize);
+
+impl Read for Interrupted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0 += 1;
+        match self.0 {
+            number @ 1..20 if number % 2 == 1 => Err(io::ErrorKind::Interrupted.into()),
+            1..20 => {
+                buffer[..1000].fill(7);
+                Ok(1000)
+            }
+            _ => Ok(0),
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_is_interrupted_goes_on() {
+    let place = Place::new();
+    let store = open(&place, graceless());
+    store.put_reader("key", Interrupted(0)).unwrap();
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap(), Some(vec![7; 9000]));
+}
+
+#[test]
+fn what_comes_from_a_reader_may_be_larger_than_what_is_held_in_memory() {
+    let place = Place::new();
+    let mut options = graceless();
+    options.max_value_size = 1000;
+    let store = open(&place, options);
+    assert_eq!(store.put("key", &noise(1001)).unwrap_err().kind(), ErrorKind::TooLarge);
+    store.put_reader("key", Cursor::new(noise(100_000))).unwrap();
+    assert!(all(store.get_reader("key").unwrap().unwrap()) == noise(100_000));
+}

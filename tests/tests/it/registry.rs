@@ -1,10 +1,15 @@
 //! Handlers and backends by name: added, found, listed, removed.
 
 use crate::support::Place;
+use cacheness::backends::{fs, sqlite};
+use cacheness::core::Clock;
 use cacheness::handlers::{Format, Handler, PayloadReader};
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
-use cacheness::{Bundle, Bundled, ErrorKind, Registry, Result, sync::Cache};
+use cacheness::storage::{Bare, Durability, OpenContext};
+use cacheness::sync::{BlobStore, Cache};
+use cacheness::{Bundle, Bundled, Error, ErrorKind, Registry, Result};
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 /// Stores texts of one case only, and says so.
 struct Cased {
@@ -67,12 +72,52 @@ fn the_first_handler_that_accepts_a_value_stores_it() {
 fn handlers_are_listed_in_the_order_they_are_asked_and_removed_by_name() {
     let mut handlers = Bundled::registry().unwrap().handlers;
     handlers.add_named("mine", Some(0), Cased { tag: "upper", accepts: upper }).unwrap();
+    handlers.describe("mine", "texts in capitals").unwrap();
     let listed: Vec<_> = handlers.iter().take(2).map(|info| (info.name, info.priority, info.built_in)).collect();
     assert_eq!(listed, [("mine", 0, false), ("bytes", 1, true)]);
+    let described: Vec<_> = handlers.iter().take(2).map(|info| info.description.into_owned()).collect();
+    assert_eq!(described, ["texts in capitals", "alloc::vec::Vec<u8> as bytes"]);
     let taken = handlers.add_named("mine", None, Cased { tag: "other", accepts: upper }).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyRegistered);
-    assert!(handlers.remove("mine") && handlers.remove("bytes"));
-    assert!(!handlers.remove("mine"));
+    handlers.remove("mine").unwrap();
+    handlers.remove("bytes").unwrap();
+    let gone = handlers.remove("mine").unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NoHandler);
+    assert!(gone.to_string().contains("\"mine\" (registered: bytes_shared, text"), "{gone}");
+}
+
+#[test]
+fn a_program_puts_its_handlers_in_the_order_that_it_wants() {
+    let place = Place::new();
+    let mut registry = Bundled::registry().unwrap();
+    registry.handlers.add(Cased { tag: "upper", accepts: upper }).unwrap();
+    registry.handlers.add(Cased { tag: "any", accepts: |_| true }).unwrap();
+    registry.handlers.order(["upper", "any"]).unwrap();
+    let cache = cache_with(&place, registry);
+    for (key, value, tag) in [("loud", "LOUD", "upper"), ("quiet", "quiet", "any")] {
+        cache.put(key, value).unwrap();
+        assert_eq!(cache.metadata(key).unwrap().unwrap().data_type(), tag);
+    }
+}
+
+#[test]
+fn what_is_compiled_in_is_built_in_and_what_a_program_adds_is_not() {
+    let mut registry = Bundled::registry().unwrap();
+    let compiled_in = registry.clone();
+    assert!(compiled_in.handlers.iter().all(|handler| handler.built_in));
+    let backends = &compiled_in.backends;
+    assert!(backends.metadata_backends().chain(backends.blob_backends()).all(|backend| backend.built_in));
+
+    registry.handlers.remove("text").unwrap();
+    registry.handlers.add(Cased { tag: "text", accepts: |_| true }).unwrap();
+    let added = registry.handlers.iter().filter(|handler| !handler.built_in).map(|handler| handler.name);
+    assert_eq!(added.collect::<Vec<_>>(), ["text"]);
+
+    let mut backends = Bare::registry().unwrap().backends;
+    fs::register(&mut backends).unwrap();
+    sqlite::register(&mut backends).unwrap();
+    let mut listed = backends.metadata_backends().chain(backends.blob_backends());
+    assert!(listed.all(|backend| backend.built_in == (backend.name == "memory")));
 }
 
 #[test]
@@ -107,8 +152,53 @@ fn backends_are_added_listed_opened_and_removed_by_name() {
     cache.put(1, "value").unwrap();
     assert_eq!(cache.get::<String>(1).unwrap().as_deref(), Some("value"));
 
-    assert!(registry.backends.remove_metadata("mine") && registry.backends.remove_blobs("mine"));
-    assert!(!registry.backends.remove_metadata("mine") && !registry.backends.remove_blobs("mine"));
+    registry.backends.remove_metadata("mine").unwrap();
+    registry.backends.remove_blobs("mine").unwrap();
+    let gone = registry.backends.remove_metadata("mine").unwrap_err();
+    assert!(gone.to_string().contains("no metadata backend is named \"mine\" (known here: "), "{gone}");
+    assert!(gone.to_string().contains("sqlite"), "{gone}");
+    let gone = registry.backends.remove_blobs("mine").unwrap_err();
+    assert!(gone.to_string().contains("no blob backend is named \"mine\" (known here: fs, memory"), "{gone}");
     let gone = Cache::builder().metadata("mine:").blobs("memory:").registry(registry).open().unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::UnknownBackend);
+}
+
+/// What the opener of a registered backend was given.
+type Given = Arc<Mutex<Option<OpenContext>>>;
+
+fn registry_that_tells() -> (Registry, Given) {
+    let mut registry = Bundled::registry().unwrap();
+    let given = Given::default();
+    let told = given.clone();
+    let open = move |_, context: OpenContext| {
+        *told.lock().unwrap() = Some(context.clone());
+        async move { Ok(MemoryMetadata::new(&context)) }
+    };
+    registry.backends.add_metadata("mine", "an index of mine", open).unwrap();
+    (registry, given)
+}
+
+#[test]
+fn a_backend_is_opened_with_the_clock_the_durability_and_the_access_of_the_builder() {
+    let place = Place::new();
+    let (registry, given) = registry_that_tells();
+    let check = |error: Error| {
+        // In memory nothing outlives a loss of power, nor is there anything to read.
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().starts_with("open: memory: cannot be opened read-only"), "{error}");
+        let context = given.lock().unwrap().take().unwrap();
+        assert_eq!((context.durability, context.read_only), (Durability::Full, true));
+        assert_eq!(context.clock.now(), place.clock.now());
+    };
+    let cache = Cache::builder().metadata("mine:").blobs("memory:").registry(registry.clone());
+    check(cache.clock(place.clock.clone()).durability(Durability::Full).read_only(true).open().unwrap_err());
+    let store = BlobStore::builder().metadata("mine:").blobs("memory:").registry(registry);
+    check(store.clock(place.clock.clone()).durability(Durability::Full).read_only(true).open().unwrap_err());
+}
+
+#[test]
+fn a_backend_that_cannot_keep_full_durability_is_refused_by_name() {
+    let error = Cache::builder().metadata("memory:").blobs("memory:").durability(Durability::Full).open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().starts_with("open: memory: cannot keep the promise of full durability"), "{error}");
 }

@@ -2,8 +2,8 @@
 
 use crate::stores::{Hold, assert_tidy, graceless, open, open_held};
 use crate::support::{Place, noise};
-use cacheness_storage::PutOptions;
 use cacheness_storage::engine::{EngineOptions, Point};
+use cacheness_storage::{DigestAlgorithm, PutOptions, Trailer};
 use std::thread;
 
 fn options() -> EngineOptions {
@@ -126,4 +126,47 @@ fn deleting_the_last_reference_races_a_put_of_the_same_content() {
     one.sweep().unwrap();
     assert_eq!(place.blobs().len(), 0);
     assert_tidy(&place, &one);
+}
+
+#[test]
+fn content_is_told_apart_by_a_digest_that_nobody_can_forge() {
+    let place = Place::new();
+    let mut options = options();
+    options.digest = DigestAlgorithm::Xxh3;
+    open(&place, options).put("key", &noise(50_000)).unwrap();
+    let blob = std::fs::read(place.blobs().pop().unwrap()).unwrap();
+    let digest = Trailer::from_end_of(&blob).unwrap().content.digest;
+    assert_eq!(digest.algorithm(), DigestAlgorithm::Blake3, "whatever the options say");
+}
+
+#[test]
+fn a_blob_that_was_cut_off_is_not_shared() {
+    let place = Place::new();
+    let store = open(&place, options());
+    store.put("cut", &noise(50_000)).unwrap();
+    let blob = std::fs::File::options().write(true).open(place.blobs().pop().unwrap()).unwrap();
+    blob.set_len(49_999).unwrap();
+    store.put("whole", &noise(50_000)).unwrap();
+    assert_eq!(store.get::<Vec<u8>>("whole").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn an_update_of_nothing_stores_nothing_although_its_content_is_there() {
+    let place = Place::new();
+    let store = open(&place, options());
+    store.put("other", &noise(50_000)).unwrap();
+    assert!(!store.update("absent", &noise(50_000)).unwrap());
+    assert!(!store.exists("absent").unwrap());
+    assert_tidy(&place, &store);
+}
+
+#[test]
+fn a_value_that_is_replaced_by_a_shared_one_takes_its_blob_with_it() {
+    let place = Place::new();
+    let store = open(&place, options());
+    store.put("other", &noise(50_000)).unwrap();
+    store.put("key", &noise(60_000)).unwrap();
+    store.put("key", &noise(50_000)).unwrap();
+    assert_eq!(place.blobs().len(), 1, "no sweep had to come");
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
 }

@@ -8,7 +8,7 @@ use cacheness::handlers::Spool;
 use cacheness::storage::memory::MemoryMetadata;
 use cacheness::sync::BlobStore;
 use cacheness_storage::engine::{EngineOptions, Point};
-use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, OpenContext, PutBlob, Staged};
+use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, OpenContext, PutBlob, Staged, Trailer};
 use std::fs;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -47,6 +47,10 @@ fn a_put_held_between_blob_and_commit_gets_through_two_sweeps() {
             hold.go();
         });
         assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(size)));
+        let blob = fs::read(place.blobs().pop().unwrap()).unwrap();
+        let trailer = Trailer::from_end_of(&blob).unwrap();
+        let behind = &blob[trailer.content.stored_size as usize..];
+        assert!(behind == trailer.to_bytes(), "one trailer, right behind the value: {} bytes", behind.len());
         assert_tidy(&place, &sweeper);
     }
 }
@@ -114,17 +118,13 @@ fn leave(place: &Place, id: BlobId, bytes: &[u8]) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_commit_that_arrives_after_its_put_failed_is_refused_for_good() {
+fn a_name_that_was_condemned_before_its_commit_is_refused_for_good() {
     use cacheness_storage::{
         BlobQuery, Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome, Timestamp,
     };
     let place = Place::new();
-    let (store, failpoints) = open_held(&place, graceless());
+    let store = open(&place, graceless());
     store.put("key", &noise(40_000)).unwrap();
-    // The reply is lost before the commit happens: the blob is disowned.
-    crate::stores::fill_disk_at(&failpoints, Point::Committed);
-    store.put("key", &noise(1000)).unwrap_err();
-    failpoints.clear(Point::Committed);
     let context = OpenContext::new();
     let index =
         cacheness::backends::sqlite::SqliteMetadata::open(place.path().join("index.db"), &context, Default::default())
@@ -218,6 +218,15 @@ fn an_index_that_ends_with_its_process_does_not_judge_the_blobs_of_others() {
     assert_eq!(one.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
 }
 
+/// Counts a writer out, also when it panics.
+struct Done<'w>(&'w AtomicUsize);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn sweeps_may_run_beside_each_other_and_beside_puts() {
     let place = Place::new();
@@ -227,6 +236,7 @@ fn sweeps_may_run_beside_each_other_and_beside_puts() {
         for writer in 0..3 {
             let (store, writers) = (&store, &writers);
             scope.spawn(move || {
+                let _done = Done(writers);
                 for number in 0..60 {
                     let value = noise(20_000 + 1000 * number);
                     // Three sweeps in a row may hit it: the error says that trying again helps.
@@ -235,7 +245,6 @@ fn sweeps_may_run_beside_each_other_and_beside_puts() {
                     }
                     assert_eq!(store.get(format!("{writer} {}", number % 7)).unwrap(), Some(value));
                 }
-                writers.fetch_sub(1, Ordering::SeqCst);
             });
         }
         for _ in 0..2 {
@@ -251,4 +260,127 @@ fn sweeps_may_run_beside_each_other_and_beside_puts() {
     store.sweep().unwrap();
     assert_eq!(store.stats().unwrap().entries, 21);
     assert_tidy(&place, &store);
+}
+
+#[test]
+fn a_put_whose_blob_was_condemned_takes_it_away_itself() {
+    use cacheness_storage::{Change, MetadataBackend, OnUnmet};
+    let place = Place::new();
+    let (held, failpoints) = open_held(&place, EngineOptions::default());
+    let index = cacheness::backends::sqlite::SqliteMetadata::open(
+        place.path().join("index.db"),
+        &OpenContext::new(),
+        Default::default(),
+    )
+    .unwrap();
+    thread::scope(|scope| {
+        let hold = Hold::at(&failpoints, Point::BlobStored);
+        scope.spawn(|| held.put("key", &noise(50_000)).unwrap());
+        hold.wait();
+        let name = place.blobs().pop().unwrap().file_stem().unwrap().to_str().unwrap().to_owned();
+        let condemn = Change::Condemn { blob: name.parse().unwrap() };
+        assert!(block_on(index.commit(vec![condemn], OnUnmet::Skip)).unwrap()[0].is_applied());
+        hold.go();
+        hold.wait();
+        hold.go();
+    });
+    assert_eq!(held.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+    assert_eq!(place.blobs().len(), 1, "no sweep had to come");
+}
+
+#[test]
+fn a_blob_that_is_committed_while_a_sweep_looks_at_it_stays() {
+    let place = Place::new();
+    let ((writer, writes), (sweeper, sweeps)) = (open_held(&place, graceless()), open_held(&place, graceless()));
+    thread::scope(|scope| {
+        let (write, sweep) = (Hold::at(&writes, Point::BlobStored), Hold::at(&sweeps, Point::SweepListed));
+        let put = scope.spawn(|| writer.put("key", &noise(50_000)).unwrap());
+        write.wait();
+        let swept = scope.spawn(|| sweeper.sweep().unwrap());
+        sweep.wait();
+        write.go();
+        put.join().unwrap();
+        sweep.go();
+        let swept = swept.join().unwrap();
+        assert_eq!((swept.condemned, swept.deleted), (0, 0));
+    });
+    assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+    assert_tidy(&place, &sweeper);
+}
+
+#[test]
+fn a_blob_of_a_later_version_is_left_to_those_who_know_its_trailer() {
+    let place = Place::new();
+    let store = open(&place, graceless());
+    store.put("key", &noise(50_000)).unwrap();
+    let mut bytes = fs::read(place.blobs().pop().unwrap()).unwrap();
+    // Behind the version: flags, two reserved bytes, checksum, magic.
+    let version = bytes.len() - 20;
+    bytes[version] += 1;
+    let later = leave(&place, BlobId::from_bytes([7; 16]), &bytes);
+    let swept = store.sweep().unwrap();
+    assert_eq!((swept.condemned, swept.deleted, swept.foreign), (0, 0, 1));
+    assert!(later.exists());
+}
+
+#[test]
+fn on_files_that_machines_share_a_replaced_blob_stays_for_its_readers_until_the_delete_grace_is_over() {
+    use cacheness::backends::{fs::FsConfig, sqlite::SqliteMetadata};
+    use std::time::Duration;
+    let place = Place::new();
+    let open = |delete_grace| {
+        let context = OpenContext::new();
+        let index = SqliteMetadata::open(place.path().join("index.db"), &context, Default::default()).unwrap();
+        let config = FsConfig::new().shared(true);
+        let blobs = FsBlobs::open(place.path().join("blobs"), &context, config).unwrap();
+        let mut options = graceless();
+        (options.allow_split_locality, options.delete_grace) = (true, delete_grace);
+        BlobStore::builder().metadata_backend(index).blob_backend(blobs).options(options).open().unwrap()
+    };
+    let store = open(Duration::from_secs(3600));
+    store.put("key", &noise(50_000)).unwrap();
+    store.put("key", &noise(60_000)).unwrap();
+    assert_eq!(place.blobs().len(), 2, "somebody on another machine may be about to open the first");
+    assert_eq!(store.sweep().unwrap().deleted, 0);
+    assert_eq!(place.blobs().len(), 2);
+    let swept = open(Duration::ZERO).sweep().unwrap();
+    assert_eq!((swept.deleted, swept.forgotten), (1, 1));
+    assert_eq!(place.blobs().len(), 1);
+}
+
+#[test]
+fn a_replaced_blob_that_could_not_be_deleted_goes_with_the_next_sweep_and_needs_no_grace() {
+    let place = Place::new();
+    let (store, failpoints) = open_held(&place, EngineOptions::default());
+    store.put("key", &noise(40_000)).unwrap();
+    crate::stores::fill_disk_at(&failpoints, Point::Condemned);
+    store.put("key", &noise(50_000)).unwrap();
+    failpoints.clear(Point::Condemned);
+    // A commit forgets what was deleted, and nothing else.
+    store.put("other", "value").unwrap();
+    assert_eq!(place.blobs().len(), 2);
+    let swept = store.sweep().unwrap();
+    assert_eq!((swept.condemned, swept.deleted, swept.forgotten), (0, 1, 1));
+    assert_eq!(place.blobs().len(), 1);
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+}
+
+#[test]
+fn a_staging_file_that_is_young_or_of_the_future_stays_and_a_directory_is_nobodys_business() {
+    use std::time::{Duration, SystemTime};
+    let place = Place::new();
+    let mut patient = graceless();
+    patient.grace = Duration::from_secs(3600);
+    let store = open(&place, patient);
+    let staging = place.path().join("blobs/staging");
+    // Nobody holds them.
+    fs::write(staging.join("cacheness-spool-young"), "young").unwrap();
+    let ahead = fs::File::create(staging.join("cacheness-spool-ahead")).unwrap();
+    ahead.set_modified(SystemTime::now() + Duration::from_secs(7200)).unwrap();
+    drop(ahead);
+    fs::create_dir(staging.join("cacheness-spool-directory")).unwrap();
+    assert_eq!(store.verify().unwrap().staging_files, 2);
+    assert_eq!(store.sweep().unwrap().staging_files, 0);
+    assert_eq!(open(&place, graceless()).sweep().unwrap().staging_files, 2);
+    assert_eq!(fs::read_dir(staging).unwrap().count(), 1);
 }

@@ -71,7 +71,7 @@ faces! {
     /// [`Closed`](crate::ErrorKind::Closed), and what the backends return.
     pub fn clear[](&self) -> u64 {
         prepare(_core, _face) { Ok(()) }
-        run(core, ()) { core.engine.remove_where(&Filter::All).await }
+        run(core, ()) { core.clear().await }
     }
 
     /// Closes the cache for every clone; later calls fail. A second close is no error.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cacheness_core::Result;
 use cacheness_handlers::{Spool, Spooled};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// The stored bytes of a value, without a trailer.
@@ -30,9 +30,8 @@ impl Payload {
                 spool.write_all(&bytes)?;
                 spool
             }
-            Self::File(mut file) => {
+            Self::File(file) => {
                 let mut spool = Spool::new(memory, directory);
-                file.rewind()?;
                 io::copy(&mut file.take(size), &mut spool)?;
                 spool
             }

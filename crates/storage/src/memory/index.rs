@@ -1,12 +1,35 @@
 //! The records and the counts of blobs, changed step by step with a journal that can take every step back.
 
-use crate::{BlobId, BlobQuery, BlobRecord, Change, Condition, EntryKey, Outcome, Record, Version};
+use super::totals::Totals;
+use crate::{
+    BlobId, BlobQuery, BlobRecord, Change, Condition, EntryKey, Fields, MetadataStats, OnUnmet, Outcome, Record,
+    Version,
+};
 use cacheness_core::Timestamp;
 use std::collections::BTreeMap;
 
-/// All that a store knows. The totals follow every step, so they are never summed.
-#[derive(Default)]
-pub(super) struct Index {
+/// An index in memory with the whole meaning of the contract: what [`MemoryMetadata`](super::MemoryMetadata) stands on,
+/// and any backend that keeps its records in memory and writes their changes down elsewhere.
+///
+/// Changes are steps that can be taken back until they are kept: a backend applies a commit, writes its [`Effect`]s
+/// down, and calls [`keep`](Self::keep) when that succeeded, otherwise [`take_back`](Self::take_back). The same effects
+/// in the same order, [`replay`](Self::replay)ed at the same times, make the same index.
+///
+/// ```
+/// use cacheness_storage::memory::Index;
+/// use cacheness_storage::{BlobId, Change, OnUnmet, Timestamp};
+///
+/// let now = Timestamp::from_micros(1);
+/// let (mut index, mut copy) = (Index::default(), Index::default());
+/// let condemn = Change::Condemn { blob: BlobId::from_bytes([1; 16]) };
+/// index.commit(vec![condemn], OnUnmet::Abort, now, |effect| assert!(copy.replay(effect, now)));
+/// assert_eq!(index.stats(now).condemned, 1);
+/// assert_eq!(copy.stats(now), index.stats(now));
+/// index.take_back();
+/// assert_eq!(index.stats(now).condemned, 0);
+/// ```
+#[derive(Debug, Default)]
+pub struct Index {
     records: BTreeMap<EntryKey, Box<Record>>,
     blobs: BTreeMap<BlobId, BlobRecord>,
     totals: Totals,
@@ -14,30 +37,54 @@ pub(super) struct Index {
 }
 
 /// A step to take back: what was there before it.
+#[derive(Debug)]
 enum Step {
     Record(EntryKey, Option<Box<Record>>),
     Blob(BlobId, Option<BlobRecord>),
 }
 
-#[derive(Clone, Copy, Default)]
-pub(super) struct Totals {
-    pub(super) entries: u64,
-    pub(super) bytes: u128,
-    pub(super) blobs: u64,
-    pub(super) condemned: u64,
+/// What an applied change did to an index, whatever its condition was. What follows from it is no effect of its own: the
+/// references that it adds and takes away, and the blobs that it condemns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effect<'a> {
+    /// This record is under its key.
+    Put(&'a Record),
+    /// No record is under this key.
+    Remove(&'a EntryKey),
+    /// This is known of a blob. How many records name it is counted, not told.
+    Blob(&'a BlobRecord),
+    /// Nothing is known of this blob.
+    Forget(BlobId),
 }
 
 impl Index {
-    pub(super) fn records(&self) -> &BTreeMap<EntryKey, Box<Record>> {
+    /// All records, system records too, by key.
+    pub fn records(&self) -> &BTreeMap<EntryKey, Box<Record>> {
         &self.records
+    }
+
+    /// All that is known of blobs, by name.
+    pub fn all_blobs(&self) -> &BTreeMap<BlobId, BlobRecord> {
+        &self.blobs
+    }
+
+    /// What is read of the record under a key.
+    pub fn get(&self, key: &EntryKey, fields: Fields) -> Option<Record> {
+        self.records.get(key).map(|record| projected(record, fields))
+    }
+
+    /// The totals, at the time `now`.
+    pub fn stats(&self, now: Timestamp) -> MetadataStats {
+        let Totals { entries, bytes, blobs, condemned } = self.totals;
+        MetadataStats { entries, bytes: u64::try_from(bytes).unwrap_or(u64::MAX), blobs, condemned, now }
     }
 
     pub(super) fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// What is known of blobs.
-    pub(super) fn blobs(&self, query: &BlobQuery) -> Vec<BlobRecord> {
+    /// What is known of the blobs that a query means.
+    pub fn blobs(&self, query: &BlobQuery) -> Vec<BlobRecord> {
         match query {
             BlobQuery::Named(ids) => ids.iter().filter_map(|id| self.blobs.get(id).cloned()).collect(),
             BlobQuery::Content(digest) => {
@@ -59,8 +106,80 @@ impl Index {
         }
     }
 
-    /// Applies one change, if its condition is met.
-    pub(super) fn apply(&mut self, change: Change, now: Timestamp) -> Outcome {
+    /// Applies the changes of a commit at the time `now` and tells `applied` each effect, in their order. When the commit
+    /// is aborted all steps are taken back, and what was told is void: [`is_changed`](Self::is_changed) says so.
+    pub fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        on_unmet: OnUnmet,
+        now: Timestamp,
+        mut applied: impl FnMut(Effect<'_>),
+    ) -> Vec<Outcome> {
+        let count = changes.len();
+        let mut outcomes = Vec::with_capacity(count);
+        for change in changes {
+            let outcome = self.apply(change, now, &mut applied);
+            if on_unmet == OnUnmet::Abort && !outcome.is_applied() {
+                self.take_back();
+                outcomes.fill(Outcome::Aborted);
+                outcomes.push(outcome);
+                outcomes.resize(count, Outcome::Aborted);
+                return outcomes;
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Applies one change, if its condition is met, and tells its effect.
+    pub(super) fn apply(&mut self, change: Change, now: Timestamp, mut applied: impl FnMut(Effect<'_>)) -> Outcome {
+        let (steps, key) = (self.journal.len(), change.key().cloned());
+        let blob = match &change {
+            Change::Condemn { blob } | Change::Forget { blob } => Some(*blob),
+            _ => None,
+        };
+        let outcome = self.carry_out(change, now);
+        if self.journal.len() > steps {
+            if let Some(key) = &key {
+                let record = self.records.get(key).map(|record| Effect::Put(record));
+                applied(record.unwrap_or(Effect::Remove(key)));
+            } else if let Some(id) = blob {
+                applied(self.blobs.get(&id).map_or(Effect::Forget(id), Effect::Blob));
+            }
+        }
+        outcome
+    }
+
+    /// Does once more what was done at the time `at`; says whether it could be done. Removing what is not there can.
+    pub fn replay(&mut self, effect: Effect<'_>, at: Timestamp) -> bool {
+        match effect {
+            Effect::Put(record) => self.put(Box::new(record.clone()), &Condition::Always, at).is_applied(),
+            Effect::Remove(key) => self.remove(key.clone(), &Condition::Always, at).is_applied(),
+            Effect::Blob(blob) => {
+                let references = self.references(blob.id).unwrap_or(0);
+                let possible = (references == 0) == blob.condemned_at.is_some();
+                if possible {
+                    self.set_blob(blob.id, Some(BlobRecord { references, ..blob.clone() }));
+                }
+                possible
+            }
+            Effect::Forget(id) => match self.references(id) {
+                Some(0) => {
+                    self.set_blob(id, None);
+                    true
+                }
+                None => true,
+                Some(_) => false,
+            },
+        }
+    }
+
+    /// Whether there are steps that are not kept.
+    pub fn is_changed(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    fn carry_out(&mut self, change: Change, now: Timestamp) -> Outcome {
         match change {
             Change::Put { record, condition } => self.put(record, &condition, now),
             Change::Patch { key, patch, condition } => match self.records.get(&key) {
@@ -97,12 +216,12 @@ impl Index {
     }
 
     /// Makes all steps since the last call final.
-    pub(super) fn keep(&mut self) {
+    pub fn keep(&mut self) {
         self.journal.clear();
     }
 
     /// Takes all steps back since the last [`keep`](Self::keep).
-    pub(super) fn take_back(&mut self) {
+    pub fn take_back(&mut self) {
         for step in std::mem::take(&mut self.journal).into_iter().rev() {
             match step {
                 Step::Record(key, before) => self.set_record(key, before),
@@ -137,6 +256,9 @@ impl Index {
         let previous = version(current);
         if !condition.is_met(current, now) {
             return Outcome::Unmet { current: previous };
+        }
+        if current.is_none() {
+            return Outcome::Applied { previous, condemned: Vec::new() };
         }
         let removed = current.and_then(Record::blob);
         self.set_record(key, None);
@@ -180,51 +302,10 @@ impl Index {
     }
 }
 
-impl Totals {
-    fn add_record(&mut self, record: Option<&Record>) {
-        let (entries, bytes) = weight(record);
-        self.entries += entries;
-        self.bytes += bytes;
-    }
-
-    fn subtract_record(&mut self, record: Option<&Record>) {
-        let (entries, bytes) = weight(record);
-        self.entries -= entries;
-        self.bytes -= bytes;
-    }
-
-    fn add_blob(&mut self, blob: Option<&BlobRecord>) {
-        match blob {
-            Some(blob) if blob.references > 0 => {
-                self.blobs += 1;
-                self.bytes += u128::from(blob.size);
-            }
-            Some(_) => self.condemned += 1,
-            None => {}
-        }
-    }
-
-    fn subtract_blob(&mut self, blob: Option<&BlobRecord>) {
-        match blob {
-            Some(blob) if blob.references > 0 => {
-                self.blobs -= 1;
-                self.bytes -= u128::from(blob.size);
-            }
-            Some(_) => self.condemned -= 1,
-            None => {}
-        }
-    }
-}
-
-/// How many entries and bytes a record stands for, without its blob.
-fn weight(record: Option<&Record>) -> (u64, u128) {
-    match record {
-        Some(record) if !record.key.is_system() => match record.blob() {
-            Some(_) => (1, 0),
-            None => (1, record.content.stored_size.into()),
-        },
-        _ => (0, 0),
-    }
+pub(super) fn projected(record: &Record, fields: Fields) -> Record {
+    let mut record = record.clone();
+    fields.project(&mut record);
+    record
 }
 
 fn version(record: Option<&Record>) -> Option<Version> {

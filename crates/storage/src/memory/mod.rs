@@ -4,8 +4,11 @@
 mod blobs;
 mod index;
 mod metadata;
+mod scan;
+mod totals;
 
 pub use blobs::MemoryBlobs;
+pub use index::{Effect, Index};
 pub use metadata::MemoryMetadata;
 
 use crate::{BackendRegistry, BackendUrl, Error, ErrorKind, Result, options_from_url};
@@ -38,7 +41,9 @@ pub fn register(registry: &mut BackendRegistry) -> Result<()> {
     registry.add_blobs(NAME, "blobs in this process's memory", |url, context| async move {
         check(&url)?;
         Ok(MemoryBlobs::new(&context))
-    })
+    })?;
+    registry.check_metadata_with(NAME, check)?;
+    registry.check_blobs_with(NAME, check)
 }
 
 /// What a `memory:` URL may set: nothing.

@@ -1,6 +1,7 @@
 //! The verbs of `BlobStore`, declared once for both faces.
 
-use super::{PutOptions, future, key, sync};
+use super::bundled::{future, sync};
+use super::{PutOptions, key};
 use crate::engine::{Async, Blocking, Face, Found, Lookup, NewEntry, Source, Written};
 use crate::{
     Annotations, Condition, Cursor, Entry, EntryKey, Fields, Filter, MetadataStats, Patch, Query, Swept, ValueReader,
@@ -32,8 +33,8 @@ impl From<crate::Page> for EntryPage {
 }
 
 faces! {
-    sync [] sync::BlobStore as Blocking;
-    future [] future::BlobStore as Async;
+    sync [B] sync::BlobStore<B> as Blocking;
+    future [B] future::BlobStore<B> as Async;
 
     /// Stores a value in the place of the one under `key`.
     ///
@@ -277,18 +278,5 @@ faces! {
     pub fn close[](&self) -> () {
         prepare(_core, _face) { Ok(()) }
         run(core, ()) { core.engine.close().await }
-    }
-}
-
-/// Both faces of a store over the same backends can live side by side.
-impl From<sync::BlobStore> for future::BlobStore {
-    fn from(store: sync::BlobStore) -> Self {
-        Self(store.0)
-    }
-}
-
-impl From<future::BlobStore> for sync::BlobStore {
-    fn from(store: future::BlobStore) -> Self {
-        Self(store.0)
     }
 }

@@ -1,0 +1,151 @@
+//! The bytes of the file, and what people do with them.
+
+use super::*;
+use cacheness_storage::{BlobQuery, OnUnmet, Patch, Timestamp};
+use cacheness_testkit::records::{blob, complete, in_blob, inline, sample, version};
+use serde_json::Value as Json;
+
+/// What version 1 wrote. Every later version reads it.
+const GOLDEN: &str = include_str!("golden/index-v1.jsonl");
+const COMPACTED: &str = include_str!("golden/compacted-v1.jsonl");
+
+/// One of everything that can be in the file.
+fn fill(index: &JsonMetadata) {
+    commit(index, put(complete("models/best \"ü\"\n")));
+    commit(index, put(inline("bytes", vec![0, 159, 146, 150])));
+    let changes = vec![put(in_blob("kept", blob(1), 10)), put(in_blob("removed", blob(2), 20)), put(sample("gone"))];
+    block_on(index.commit(changes, OnUnmet::Abort)).unwrap();
+    let mut patch = Patch::new(version(2), NOW.offset(1));
+    patch.expires_at = Some(Some(NOW.offset(2)));
+    commit(index, Change::Patch { key: "kept".into(), patch: Box::new(patch), condition: Condition::Always });
+    block_on(index.commit(vec![remove("removed"), remove("gone")], OnUnmet::Abort)).unwrap();
+    commit(index, Change::Condemn { blob: blob(3) });
+    commit(index, Change::Condemn { blob: blob(4) });
+    commit(index, Change::Forget { blob: blob(4) });
+    commit(index, put(sample(EntryKey::system("store").as_str())));
+}
+
+fn contents(index: &JsonMetadata) -> impl PartialEq + std::fmt::Debug + use<> {
+    let blobs = block_on(index.blobs(&BlobQuery::Named((0..9).map(blob).collect()))).unwrap();
+    (all(index), blobs, block_on(index.stats()).unwrap(), find(index, EntryKey::system("store").as_str()))
+}
+
+#[test]
+fn the_file_is_the_golden_one_and_is_read_back() {
+    let (_home, path) = place();
+    let index = open(&path);
+    fill(&index);
+    fs::copy(&path, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/json/golden/index-v1.jsonl")).unwrap();
+
+    for golden in [GOLDEN, COMPACTED] {
+        let (_other_home, other) = place();
+        fs::write(&other, golden).unwrap();
+        assert_eq!(contents(&open(&other)), contents(&index));
+    }
+}
+
+#[test]
+fn a_compacted_file_is_the_golden_one() {
+    let (_home, path) = place();
+    let index = open(&path);
+    fill(&index);
+    let expected = contents(&index);
+    let mut rounds = 0;
+    while fs::read_to_string(&path).unwrap().contains("\"generation\":1}") {
+        commit(&index, put(inline("bytes", vec![0, 159, 146, 150])));
+        rounds += 1;
+        assert!(rounds < 200);
+    }
+    fs::copy(&path, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/json/golden/compacted-v1.jsonl")).unwrap();
+
+    assert_eq!(contents(&index), expected);
+    assert_eq!(contents(&open(&path)), expected);
+}
+
+#[test]
+fn what_is_known_of_a_blob_stays_known_when_its_first_record_is_gone() {
+    let (_home, path) = place();
+    let index = open(&path);
+    commit(&index, put(in_blob("first", blob(1), 10)));
+    commit(&index, put(in_blob("second", blob(1), 99)));
+    commit(&index, remove("first"));
+    let expected = contents(&index);
+    while fs::read_to_string(&path).unwrap().contains("\"generation\":1}") {
+        commit(&index, put(in_blob("second", blob(1), 99)));
+    }
+    assert_eq!(contents(&open(&path)), expected);
+}
+
+#[test]
+fn a_person_finds_an_entry_with_one_search() {
+    let (_home, path) = place();
+    let index = open(&path);
+    for user in 0..50 {
+        commit(&index, put(sample(&format!("user:{user}"))));
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let found: Vec<&str> = text.lines().filter(|line| line.contains("\"key\":\"user:42\"")).collect();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("\"text\":\"the payload of user:42\""), "{}", found[0]);
+    assert!(text.lines().all(|line| serde_json::from_str::<Json>(line).is_ok_and(|json| json.is_object())));
+}
+
+#[test]
+fn a_person_edits_a_line_and_takes_its_sum_away() {
+    let (_home, path) = place();
+    commit(&open(&path), put(sample("key")));
+    let text = fs::read_to_string(&path).unwrap();
+    let edited = text.replace("the payload of key", "another payload");
+    fs::write(&path, &edited).unwrap();
+    let error = try_open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("without its sum"), "it says what to do: {error}");
+
+    let start = edited.rfind(",\"sum\"").unwrap();
+    let unsummed = format!("{}}}\n", &edited[..start]);
+    fs::write(&path, &unsummed).unwrap();
+    let expected = Record { location: inline("key", "another payload").location, ..sample("key") };
+    assert_eq!(find(&open(&path), "key"), Some(expected.clone()));
+    // An editor that ends the file without a line end.
+    fs::write(&path, unsummed.trim_end()).unwrap();
+    let index = open(&path);
+    commit(&index, put(sample("other")));
+    assert_eq!(find(&index, "key"), Some(expected));
+    // A line that somebody writes by hand.
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"changes\": [{\"remove\": \"key\"}], \"at\": 0}\n")
+        .unwrap();
+    assert_eq!(keys(&open(&path)), ["other"]);
+    assert_eq!(keys(&index), ["other"], "what is open sees it, too");
+}
+
+#[test]
+fn a_file_that_an_editor_put_in_its_place_is_taken_by_who_has_it_open() {
+    let (home, path) = place();
+    let index = open(&path);
+    commit(&index, put(sample("a")));
+    commit(&index, put(sample("b")));
+    let text = fs::read_to_string(&path).unwrap();
+    let (new, kept) = (home.path().join("edited"), text.lines().take(2).map(|line| format!("{line}\n")));
+    fs::write(&new, kept.collect::<String>()).unwrap();
+    fs::rename(&new, &path).unwrap();
+    assert_eq!(keys(&index), ["a"]);
+    commit(&index, put(sample("c")));
+    assert_eq!(keys(&open(&path)), ["a", "c"]);
+}
+
+#[test]
+fn values_nested_as_deep_as_they_may_be_come_back() {
+    let (_home, path) = place();
+    let index = open(&path);
+    let nested = |levels| (0..levels).fold(Json::Null, |inner, _| vec![inner].into());
+    let mut record = sample("deep");
+    record.annotations.metadata.insert("x".into(), nested(126));
+    record.content.extra.insert("x".into(), nested(126));
+    record.created_at = Timestamp::from_micros(i64::MIN);
+    record.expires_at = Some(Timestamp::from_micros(i64::MAX));
+    record.content.raw_size = u64::MAX;
+    commit(&index, put(record.clone()));
+    assert_eq!(find(&open(&path), "deep"), Some(record.clone()));
+    record.annotations.metadata.insert("x".into(), nested(127));
+    assert_eq!(try_commit(&index, put(record)).unwrap_err().kind(), ErrorKind::Serialization);
+}

@@ -1,0 +1,96 @@
+//! Keys with their hash, which is computed once for the shard, its map, the policy and the generations.
+
+use crate::Key;
+use cacheness_core::{Result, Rng, rng};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// A key and its hash.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hashed {
+    pub(super) key: Key,
+    pub(super) hash: u64,
+}
+
+impl PartialEq for Hashed {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Hashed {}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The secret of a layer, so that nobody can choose keys whose hashes collide.
+#[derive(Debug)]
+pub(super) struct Seed {
+    start: u64,
+    factor: u64,
+}
+
+impl Seed {
+    pub(super) fn new(rng: &dyn Rng) -> Result<Self> {
+        let start = u64::from_le_bytes(rng::random(rng)?);
+        Ok(Self { start, factor: u64::from_le_bytes(rng::random(rng)?) | 1 })
+    }
+
+    pub(super) fn hashed(&self, key: Key) -> Hashed {
+        let mut hasher = Folding { state: self.start, factor: self.factor };
+        key.hash(&mut hasher);
+        Hashed { key, hash: hasher.finish() }
+    }
+}
+
+/// Multiplies to 128 bits and folds, as wyhash does (Wang Yi, "wyhash and wyrand", 2019).
+struct Folding {
+    state: u64,
+    factor: u64,
+}
+
+impl Folding {
+    fn fold(&mut self, word: u64) {
+        let product = u128::from(self.state ^ word) * u128::from(self.factor);
+        self.state = (product as u64) ^ (product >> 64) as u64;
+    }
+}
+
+impl Hasher for Folding {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
+        rest.iter().for_each(|byte| self.fold(u64::from(*byte)));
+    }
+
+    /// The length of a key's bytes, which is always the same.
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        let mut last = Self { ..*self };
+        last.fold(0x9e37_79b9_7f4a_7c15);
+        last.state
+    }
+}
+
+/// Hands the hash of a [`Hashed`] on.
+#[derive(Debug, Default)]
+pub(super) struct Known(u64);
+
+impl Hasher for Known {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+pub(super) type BuildKnown = BuildHasherDefault<Known>;
