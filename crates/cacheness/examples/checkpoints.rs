@@ -176,7 +176,8 @@ impl State {
 
     /// How far the network is off on average (°C).
     fn error(&self, examples: &[Example]) -> f64 {
-        let off = |example: &Example| 10.0 * (dot(&self.output, &self.activations(&example.inputs)) - example.target).abs();
+        let off =
+            |example: &Example| 10.0 * (dot(&self.output, &self.activations(&example.inputs)) - example.target).abs();
         examples.iter().map(off).sum::<f64>() / examples.len() as f64
     }
 }

@@ -204,7 +204,8 @@ impl Class {
     /// The logarithm of how likely a day of this class follows these.
     fn likelihood(&self, past: &[Day]) -> f64 {
         let measures = past.as_flattened().iter().zip(self.means.iter().zip(&self.variances));
-        self.share.ln() - measures.map(|(value, (mean, var))| (value - mean).powi(2) / var + var.ln()).sum::<f64>() / 2.0
+        self.share.ln()
+            - measures.map(|(value, (mean, var))| (value - mean).powi(2) / var + var.ln()).sum::<f64>() / 2.0
     }
 }
 

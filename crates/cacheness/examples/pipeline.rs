@@ -46,10 +46,10 @@ pub(crate) fn run(dir: &Path, settings: &Settings) -> Result<Vec<&'static str>> 
 
     // A version stands for the code of a step: whoever changes the code raises it.
     let series = pipeline.step("series", key! { version: 1, data: CO2 }, &[], || parse(CO2))?;
-    let trend = pipeline.step("trend", key! { version: 1, window }, &[series.key], || Ok(trend(&series.value, window)))?;
-    let season = pipeline.step("season", key! { version: 1 }, &[series.key, trend.key], || {
-        Ok(season(&series.value, &trend.value))
-    })?;
+    let trend =
+        pipeline.step("trend", key! { version: 1, window }, &[series.key], || Ok(trend(&series.value, window)))?;
+    let season = pipeline
+        .step("season", key! { version: 1 }, &[series.key, trend.key], || Ok(season(&series.value, &trend.value)))?;
     let forecast = pipeline.step("forecast", key! { version: 1, years }, &[trend.key, season.key], || {
         forecast(&trend.value, &season.value, years)
     })?;
@@ -161,7 +161,8 @@ fn forecast(trend: &[f64], season: &[f64], years: usize) -> Result<Vec<Forecast>
     let (Some(may), Some(last)) = (season.get(4), trend.iter().skip(4).step_by(12).next_back()) else {
         return Err("a forecast needs a May".into());
     };
-    let yearly: Vec<_> = trend.windows(13).rev().take(240).filter_map(|year| Some(year.last()? - year.first()?)).collect();
+    let yearly: Vec<_> =
+        trend.windows(13).rev().take(240).filter_map(|year| Some(year.last()? - year.first()?)).collect();
     let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
     let mut draw = || {
         chance ^= chance << 13;

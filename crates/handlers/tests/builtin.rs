@@ -251,9 +251,8 @@ impl Handler for Filled {
 fn a_new_order_decides_which_handler_stores_a_value() {
     let mut registry = HandlerRegistry::standard();
     registry.add(Filled).unwrap();
-    let tag = |registry: &HandlerRegistry, value: &[u8]| {
-        registry.for_value(&value.to_vec()).unwrap().type_tag().to_owned()
-    };
+    let tag =
+        |registry: &HandlerRegistry, value: &[u8]| registry.for_value(&value.to_vec()).unwrap().type_tag().to_owned();
     assert_eq!(tag(&registry, b"full"), "bytes");
     registry.order(["filled"]).unwrap();
     assert_eq!(tag(&registry, b"full"), "filled");
