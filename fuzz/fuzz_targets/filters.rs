@@ -16,7 +16,7 @@ use std::sync::Arc;
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
     let mode = input.byte();
-    let filter = match mode % 3 {
+    let filter = match mode % 4 {
         0 => {
             let length = usize::from(u16::from_le_bytes(input.array()));
             let json = input.bytes(length);
@@ -26,6 +26,14 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         1 => composed(&mut input, 0),
+        3 => {
+            let length = usize::from(u16::from_le_bytes(input.array()));
+            let Ok(json) = serde_json::from_slice::<serde_json::Value>(input.bytes(length)) else { return };
+            match bounded(4096 * length + 4096, || Filter::try_from(&json)) {
+                Ok(filter) => filter,
+                Err(error) => return assert_eq!(error.kind(), ErrorKind::InvalidQuery),
+            }
+        }
         _ => nested(input.byte(), composed(&mut input, 1)),
     };
     let record = record(&mut input);

@@ -305,3 +305,45 @@ async fn the_async_face_has_the_same_verbs() {
     assert_eq!(cache.invalidate_where(&Filter::All).await.unwrap(), 2);
     assert_eq!(cache.cleanup_expired().await.unwrap(), 0);
 }
+
+#[test]
+fn an_entry_tells_its_size_format_and_digest_and_a_query_only_what_it_is_asked_for() {
+    use cacheness::Query;
+    use cacheness::storage::Fields;
+    let place = Place::new();
+    let cache = place.open();
+    let options = || PutOptions::new().metadata(serde_json::json!({"a": 1})).tags(["t"]).description("d");
+    cache.put_with("bytes", &noise(30_000), options()).unwrap();
+    cache.put_with("object", &(1, 2.5), options()).unwrap();
+    let entry = cache.metadata("bytes").unwrap().unwrap();
+    assert_eq!((entry.raw_size(), entry.data_type(), entry.format()), (30_000, "bytes", "raw"));
+    assert!(entry.digest().to_string().starts_with("xxh3:"), "{}", entry.digest());
+    assert_eq!(cache.metadata("object").unwrap().unwrap().format(), "msgpack");
+    let shown = cache.entries(&Query::new()).unwrap().entries;
+    assert!(shown.iter().all(|entry| entry.tags() == ["t"] && entry.description() == Some("d")));
+    let least = cache.entries(&Query::new().fields(Fields::LEAST)).unwrap().entries;
+    assert!(least.iter().all(|entry| entry.tags().is_empty() && entry.metadata().is_empty() && entry.raw_size() > 0));
+}
+
+#[test]
+fn filters_read_from_json_mean_what_they_say() {
+    use cacheness::Query;
+    let place = Place::new();
+    let cache = place.open();
+    for (name, accuracy) in [("a", 0.8), ("b", 0.9), ("c", 0.95)] {
+        let metadata = serde_json::json!({"accuracy": accuracy, "model": {"name": name}});
+        cache.put_with(name, "value", PutOptions::new().metadata(metadata)).unwrap();
+    }
+    let names = |json: serde_json::Value| {
+        let filter = Filter::try_from(&json).unwrap();
+        let found = cache.entries(&Query::new().filter(filter)).unwrap().entries;
+        let mut names: Vec<_> =
+            found.iter().map(|entry| entry.metadata()["model"]["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names.concat()
+    };
+    assert_eq!(names(serde_json::json!({"accuracy": {"$gte": 0.9}})), "bc");
+    assert_eq!(names(serde_json::json!({"model.name": {"$in": ["a", "c"]}})), "ac");
+    assert_eq!(names(serde_json::json!({"$or": [{"accuracy": 0.8}, {"model.name": "b"}]})), "ab");
+    assert_eq!(names(serde_json::json!({"accuracy": {"$lt": 0.9}, "model.name": "b"})), "");
+}

@@ -1,6 +1,7 @@
 //! The one typed filter language: which records a query, a condition or a reclaim means.
 
 mod evaluate;
+mod parse;
 
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
@@ -9,6 +10,8 @@ use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 /// A comparison with a field that a record does not have is false; `ne` and `not_in` are the negations of `eq` and
 /// `in_`, so they are true there. Numbers compare by value, whole or not; values of different kinds are unequal and
 /// have no order. A record has a tag field for each of its tags: `eq(Field::Tag, "x")` asks whether one of them is `x`.
+///
+/// A filter is also read from JSON, by `TryFrom<&serde_json::Value>`: `{"accuracy": {"$gte": 0.9}}`.
 ///
 /// ```
 /// use cacheness_storage::{Field, Filter};
