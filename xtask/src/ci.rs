@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{BROKEN, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{fuzz, package, process, quickstart, test, third_party, tidy};
+use crate::{examples, fuzz, package, process, test, third_party, tidy};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
@@ -35,7 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "test", run: run_tests },
     Stage { name: "third-party", run: |workspace, _| third_party::check(workspace) },
     Stage { name: "fuzz", run: |workspace, _| fuzz::glance(workspace, FUZZ_SECONDS) },
-    Stage { name: "examples", run: |workspace, _| quickstart::check(workspace) },
+    Stage { name: "examples", run: |workspace, _| examples::check(workspace) },
     Stage { name: "docs", run: |workspace, _| docs(workspace) },
     Stage { name: "tidy", run: |workspace, _| tidy::command(workspace, &[]) },
     Stage { name: "deny", run: |workspace, _| deny(workspace) },

@@ -4,13 +4,13 @@
 
 mod ci;
 mod crash;
+mod examples;
 mod failure;
 mod features;
 mod fuzz;
 mod libtest;
 mod package;
 mod process;
-mod quickstart;
 mod source;
 mod test;
 mod third_party;

@@ -23,7 +23,7 @@ const NAME: &str = "fs";
 pub fn register(registry: &mut BackendRegistry) -> Result<()> {
     registry
         .add_blobs(NAME, "blobs as files below a directory", async |url, context| FsBlobs::from_url(&url, &context))?;
-    registry.check_blobs_with(NAME, |url| parts(url).map(drop))
+    registry.check_blobs_with(NAME, |url| Layout::new(parts(url)?.1.shard_chars).map(drop))
 }
 
 /// The path and the options that a URL names.

@@ -1,7 +1,8 @@
 //! A long computation that saves its state every few steps and goes on from there when it was interrupted.
 //!
-//! A small neural network learns to tell tomorrow's highest temperature in Seattle. Pull the plug after 35 of the 100 rounds,
-//! `cargo run --release --example checkpoints -- 35`, and run it again without a number; Ctrl-C and `kill -9` will do, too.
+//! A small neural network learns to tell tomorrow's highest temperature in Seattle. Pull the plug after 35 of the 100
+//! rounds, `cargo run --release --example checkpoints -- 35`, and run it again without a number; Ctrl-C and `kill -9`
+//! will do, too.
 #![allow(clippy::print_stdout)]
 
 use cacheness::storage::PutOptions;

@@ -1,7 +1,7 @@
 //! A registry of models in a `BlobStore`: versions with their accuracy, the best one found and promoted.
 //!
-//! The models are trained on three years of Seattle's weather and judged by the fourth. The first run trains and registers
-//! them, the second finds them there: `cargo run --release --example model_registry`
+//! The models are trained on three years of Seattle's weather and judged by the fourth. The first run trains and
+//! registers them, the second finds them there: `cargo run --release --example model_registry`
 #![allow(clippy::print_stdout)]
 
 use cacheness::storage::PutOptions;
@@ -53,9 +53,9 @@ pub(crate) fn run(dir: &Path) -> Result<()> {
     let store = BlobStore::open(dir)?; // an SQLite index and a folder of blobs, created when they are missing
     let days = parse(WEATHER)?;
     register(&store, &days, "rain", |[rain, ..]| *rain > 0.0)?;
-    register(&store, &days, "frost", |[_, _, low, _]| *low <= 2.0)?;
+    register(&store, &days, "warmth", |[_, high, ..]| *high >= 20.0)?;
     list(&store)?;
-    for name in ["rain", "frost"] {
+    for name in ["rain", "warmth"] {
         promote_best(&store, name)?;
         predict(&store, name, &days)?;
     }
@@ -91,8 +91,8 @@ fn list(store: &BlobStore) -> Result<()> {
         let page = store.list(&query)?;
         println!("page {number}");
         for entry in &page.entries {
-            let (accuracy, tags) = (card(entry)?.accuracy, entry.tags().join(", "));
-            println!("  {}  {:.1} %  {} bytes  {tags}", entry.key(), 100.0 * accuracy, entry.stored_size());
+            let (accuracy, tags) = (percent(card(entry)?.accuracy), entry.tags().join(", "));
+            println!("  {}  {accuracy}  {} bytes  {tags}", entry.key(), entry.stored_size());
         }
         match page.next {
             Some(next) => query = query.after(next),
@@ -111,13 +111,7 @@ fn promote_best(store: &BlobStore, name: &str) -> Result<()> {
     }
     let best = worthy.into_iter().max_by(|(one, _), (other, _)| one.accuracy.total_cmp(&other.accuracy));
     let Some((Card { accuracy, baseline, .. }, best)) = best else { return Ok(()) };
-    let percent = [100.0 * accuracy, 100.0 * baseline];
-    println!(
-        "{}, the best, is right on {:.1} % of the days; `no` would be on {:.1} %",
-        best.key(),
-        percent[0],
-        percent[1]
-    );
+    println!("{} is the best: right on {} of the days, `no` on {}", best.key(), percent(accuracy), percent(baseline));
     if best.tags().iter().any(|tag| tag == PRODUCTION) {
         return Ok(());
     }
@@ -156,6 +150,10 @@ fn versions(name: &str) -> Query {
 
 fn card(entry: &Entry) -> Result<Card> {
     Ok(serde_json::from_value(Json::Object(entry.metadata().clone()))?)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 impl Model {

@@ -1,7 +1,7 @@
-//! A pipeline whose steps are cached by their parameters and inputs: what changes is computed again, with what depends on it.
+//! A pipeline whose steps are cached by their parameters and inputs: a change recomputes only what depends on it.
 //!
-//! From the CO₂ measured at Mauna Loa since 1958 (Scripps CO₂ Program, CC BY 4.0) it makes a trend, a season and a forecast.
-//! Run it twice, then with another window, in months, for the trend, then with more years for the forecast:
+//! From the CO₂ measured at Mauna Loa since 1958 (Scripps CO₂ Program, CC BY 4.0) it makes a trend, a season and a
+//! forecast. Run it twice, then with another window, in months, for the trend, then with more years for the forecast:
 //! `cargo run --release --example pipeline -- 36 10`
 #![allow(clippy::print_stdout)]
 
@@ -75,8 +75,8 @@ struct Artifact<T> {
 }
 
 impl Pipeline {
-    /// The artifact of a step from the cache, or computed and put there. Its key is made of the step's name, its parameters
-    /// and the keys of its inputs, and so of everything that those were made of.
+    /// The artifact of a step from the cache, or computed and put there. Its key is made of the step's name, its
+    /// parameters and the keys of its inputs, and so of everything that those were made of.
     fn step<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &mut self,
         name: &'static str,
@@ -112,7 +112,8 @@ impl Pipeline {
     }
 }
 
-/// The concentration of every month from January 1958 (ppm); what was not measured lies on the line between its neighbours.
+/// The concentration of every month from January 1958 (ppm); what was not measured lies on the line between its
+/// neighbours.
 fn parse(text: &str) -> Result<Vec<f64>> {
     let mut series: Vec<f64> = Vec::new();
     for line in text.lines().skip(1) {
@@ -159,9 +160,8 @@ fn season(series: &[f64], trend: &[f64]) -> Vec<f64> {
 
 /// Many futures, each year of which grows like one of the last twenty, drawn at random (Efron 1979).
 fn forecast(trend: &[f64], season: &[f64], years: usize) -> Result<Vec<Forecast>> {
-    let (Some(may), Some(last)) = (season.get(4), trend.iter().skip(4).step_by(12).next_back()) else {
-        return Err("a forecast needs a May".into());
-    };
+    let mays: Vec<_> = trend.iter().skip(4).step_by(12).collect();
+    let (Some(may), Some(last)) = (season.get(4), mays.last()) else { return Err("a forecast needs a May".into()) };
     let yearly: Vec<_> =
         trend.windows(13).rev().take(240).filter_map(|year| Some(year.last()? - year.first()?)).collect();
     let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
@@ -171,9 +171,9 @@ fn forecast(trend: &[f64], season: &[f64], years: usize) -> Result<Vec<Forecast>
         chance ^= chance << 17;
         yearly.get((chance % yearly.len().max(1) as u64) as usize).copied().unwrap_or_default()
     };
-    let mut futures = vec![last + may; FUTURES];
+    let mut futures = vec![**last + may; FUTURES];
     let mut forecast = Vec::new();
-    for year in (FIRST_YEAR + trend.len().div_ceil(12)..).take(years) {
+    for year in (FIRST_YEAR + mays.len()..).take(years) {
         futures.iter_mut().for_each(|level| *level += draw());
         futures.sort_by(f64::total_cmp);
         let at = |percent: usize| futures.get(FUTURES * percent / 100).copied().unwrap_or_default();

@@ -5,8 +5,9 @@ mod bundle;
 pub use bundle::Bundled;
 pub use cacheness_cache::{Bundle, CacheBuilder, Compression, Unordered, canonical_bytes};
 pub use cacheness_cache::{
-    Cursor, Entry, EntryPage, Error, ErrorKind, Field, Filter, GetOptions, Key, KeySpec, MissReason, OnInvalid, Op,
-    Problem, PutOptions, Query, Registry, Result, Stats, Swept, Ttl, ValueReader, Verified, key, unordered,
+    Cursor, Entry, EntryPage, Error, ErrorKind, Field, Filter, GetOptions, GetOrPut, Key, KeySpec, MissReason,
+    OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Stats, Swept, Ttl, ValueReader, Verified, key,
+    unordered,
 };
 
 /// The blocking face.

@@ -23,7 +23,7 @@ pub enum ErrorKind {
     InvalidKey,
     /// A query or filter names an unknown field or operator, or is nested too deep.
     InvalidQuery,
-    /// No registered handler accepts the type.
+    /// No registered handler accepts the type, or has the name.
     NoHandler,
     /// No backend is registered under the name.
     UnknownBackend,

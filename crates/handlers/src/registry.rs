@@ -65,6 +65,13 @@ impl HandlerRegistry {
 
     /// Registers `handler` last, under its type tag.
     ///
+    /// What lacks a part of the contract is no [`Handler`], and does not compile:
+    ///
+    /// ```compile_fail
+    /// struct Nothing;
+    /// cacheness_handlers::HandlerRegistry::standard().add(Nothing);
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyRegistered`] when the name is taken.

@@ -15,7 +15,7 @@ fn an_unknown_backend_names_the_known_ones() {
         let error = Cache::builder().metadata(url).blobs("memory:").open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownBackend);
         let line = error.to_string();
-        assert!(line.contains("known here: memory, sqlite"), "{line}");
+        assert!(line.contains("known here: ") && line.contains("memory, sqlite"), "{line}");
         let error = Cache::builder().metadata("memory:").blobs(url).open().unwrap_err();
         assert!(error.to_string().contains("known here: fs, memory"), "{error}");
     }
@@ -84,6 +84,11 @@ fn wrong_urls_of_both_backends_are_told_before_either_is_opened() {
     let (index_url, blobs_url) = (format!("sqlite:{}", index.display()), format!("fs:{}", blobs.display()));
     let wrong = [
         (format!("{index_url}?readers=0"), format!("{blobs_url}?shards=2"), ["readers", "shards"]),
+        (
+            format!("{index_url}?busy_timeout_ms=0"),
+            format!("{blobs_url}?shard_chars=9"),
+            ["busy_timeout_ms", "shard_chars"],
+        ),
         (format!("{index_url}?reader=1"), "fs:".to_owned(), ["reader", "no directory"]),
         ("index.db".to_owned(), "memory:here".to_owned(), ["the metadata URL", "memory:here"]),
         ("memory:?a=1".to_owned(), "memory:?b=1".to_owned(), ["`a`", "`b`"]),

@@ -390,6 +390,22 @@ fn what_is_put_while_it_is_computed_stays() {
 }
 
 #[test]
+fn who_waited_while_somebody_put_gets_what_was_put() {
+    let place = Place::new();
+    let cache = Cache::builder().dir(place.path()).runtime(Arc::new(AtOnce)).open().unwrap();
+    let awaited = future::Cache::from(cache.clone());
+    let (leader, go) = held_leader::<()>(&cache);
+    let mut calls: Vec<_> = (2..10_u32).map(|number| awaited.get_or_put("key", async move || number)).collect();
+    calls.iter_mut().for_each(wait_for_the_leader);
+    cache.put("key", &5_u32).unwrap();
+    for call in calls {
+        assert_eq!(within(move || block_on(call)).unwrap(), 5);
+    }
+    go.send(Ok(1)).unwrap();
+    assert_eq!(leader.join().unwrap(), Ok(1));
+}
+
+#[test]
 fn what_was_put_while_it_is_computed_wins_even_when_it_is_gone_already() {
     let place = Place::new();
     let cache = place.open();
@@ -536,20 +552,21 @@ fn a_hit_waits_for_nobody() {
 fn a_computation_may_ask_for_other_keys_and_not_for_its_own() {
     let place = Place::new();
     let cache = place.open();
-    let refused = Cell::new(None);
-    let answer = {
-        let cache = &cache;
-        let refused = &refused;
-        cache.get_or_put("outer", || {
-            let inner = cache.get_or_put("inner", || {
-                refused.set(cache.get_or_put("outer", || 1_u32).err());
-                2_u32
+    let (answer, error) = within({
+        let cache = cache.clone();
+        move || {
+            let refused = Cell::new(None);
+            let answer = cache.get_or_put("outer", || {
+                let inner = cache.get_or_put("inner", || {
+                    refused.set(cache.get_or_put("outer", || 1_u32).err());
+                    2_u32
+                });
+                inner.unwrap() + 1
             });
-            inner.unwrap() + 1
-        })
-    };
+            (answer, refused.take().unwrap())
+        }
+    });
     assert_eq!(answer.unwrap(), 3);
-    let error = refused.take().unwrap();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().starts_with("get_or_put \""), "{error}");
     assert_eq!((cache.get("outer").unwrap(), cache.get("inner").unwrap()), (Some(3_u32), Some(2_u32)));

@@ -35,7 +35,7 @@ fn the_model_registry_promotes_the_most_accurate_version_and_keeps_what_is_known
         entries(&store, query).iter().map(|entry| entry.key().to_owned()).collect::<Vec<_>>()
     };
     let first = made();
-    for name in ["rain", "frost"] {
+    for name in ["rain", "warmth"] {
         let versions = entries(&store, Query::new().prefix(format!("models/{name}/")));
         let best = versions.iter().max_by(|one, other| accuracy(one).total_cmp(&accuracy(other))).unwrap();
         assert_eq!(in_production(name), [best.key()]);

@@ -70,6 +70,11 @@ impl Journal {
             line.clear();
             let read = input.read_until(b'\n', &mut line).map_err(|error| failed("read", &self.path, error))?;
             let Some((b'\n', text)) = line.split_last() else { return Ok(()) };
+            let is_last = self.position + read as u64 == size;
+            if is_last && text.contains(&0) {
+                // The power went out before all of it was on the device: what is missing reads as zeros.
+                return Ok(());
+            }
             self.replay(text)?;
             self.position += read as u64;
             self.lines += 1;
@@ -123,7 +128,7 @@ impl Journal {
             return Ok(());
         }
         if Line::parse(&tail).is_err() {
-            // A process was killed while it wrote it, so nobody was told that it is there.
+            // A process was killed while it wrote it, or the power went out: nobody was told that it is there.
             return self.file.set_len(self.position).map_err(|error| failed("repaired", &self.path, error));
         }
         // Only its end is missing.

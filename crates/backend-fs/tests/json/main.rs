@@ -8,6 +8,8 @@ mod crash;
 mod damage;
 mod format;
 mod opening;
+#[cfg(target_os = "linux")]
+mod power;
 mod sharing;
 #[cfg(target_os = "linux")]
 #[path = "../common/user.rs"]

@@ -96,8 +96,9 @@ fn compaction_beside_readers_and_writers_loses_nothing_and_shows_nothing_old() {
                 })
             })
             .collect();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let written: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
         done.store(true, Ordering::Release);
+        written.into_iter().for_each(|written| written.unwrap());
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
     assert_eq!(keys(&open(&path)), ["writer 0", "writer 1", "writer 2"]);

@@ -28,7 +28,7 @@ fn no_computation_is_left_in_the_table() {
     let under_way = || cache.core().flights.len();
     let panicking = |run: &dyn Fn()| catch_unwind(AssertUnwindSafe(run)).is_err();
 
-    cache.get_or_put("stored", || under_way()).unwrap();
+    cache.get_or_put("stored", under_way).unwrap();
     assert_eq!((cache.get("stored").unwrap(), under_way()), (Some(1_usize), 0));
 
     assert_eq!(cache.try_get_or_put("failed", || Err::<u8, _>(1)).unwrap(), Err(1));

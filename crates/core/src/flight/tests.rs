@@ -163,3 +163,14 @@ fn a_computation_that_panics_is_left_behind() {
     drop(heir);
     assert!(flights.is_empty());
 }
+
+#[test]
+fn the_lead_passes_by_however_many_gave_up() {
+    let flights = flights();
+    let leader = lead(&mut join(&flights, 1));
+    let mut waiting: Vec<_> = (0..100_000).map(|_| join(&flights, 1)).collect();
+    assert!(waiting.iter_mut().all(|joining| poll(joining).is_pending()));
+    drop(waiting);
+    drop(leader);
+    assert!(flights.is_empty());
+}

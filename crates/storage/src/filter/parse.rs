@@ -17,8 +17,8 @@ use serde_json::{Map, Value as Json};
 /// ```
 /// use cacheness_storage::{Field, Filter, serde_json::json};
 ///
-/// let filter = Filter::try_from(&json!({"accuracy": {"$gte": 0.9}, "$tag": "nightly"}))?;
-/// assert_eq!(filter, Filter::ge(Field::metadata("accuracy"), 0.9) & Filter::eq(Field::Tag, "nightly"));
+/// let filter = Filter::try_from(&json!({"$or": [{"accuracy": {"$gte": 0.9}}, {"$tag": "nightly"}]}))?;
+/// assert_eq!(filter, Filter::ge(Field::metadata("accuracy"), 0.9) | Filter::eq(Field::Tag, "nightly"));
 /// # Ok::<(), cacheness_storage::Error>(())
 /// ```
 ///
@@ -172,7 +172,10 @@ mod tests {
             (json!({"a": {"$prefix": "x"}}), Filter::prefix(field(), "x")),
             (json!({"a": {"$not": {"$gt": 1}}}), !Filter::gt(field(), 1)),
             (json!({"a.b.c": 1}), Filter::eq(Field::Metadata(vec!["a".into(), "b".into(), "c".into()]), 1)),
-            (json!({"$tag": "x", "$size": {"$lt": 9}}), Filter::lt(Field::Size, 9) & Filter::eq(Field::Tag, "x")),
+            (
+                json!({"$and": [{"$tag": "x"}, {"$size": {"$lt": 9}}]}),
+                Filter::And(vec![Filter::eq(Field::Tag, "x"), Filter::lt(Field::Size, 9)]),
+            ),
             (json!({"$expires_at": {"$lt": 7}}), Filter::lt(Field::ExpiresAt, Timestamp::from_micros(7))),
             (json!({"$or": [{"a": 1}, {"a": 2}]}), Filter::Or(vec![Filter::eq(field(), 1), Filter::eq(field(), 2)])),
             (json!({"$and": [{"a": 1}]}), Filter::And(vec![Filter::eq(field(), 1)])),

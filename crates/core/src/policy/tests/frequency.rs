@@ -38,12 +38,18 @@ fn w_tiny_lfu_protects_what_was_used_again_in_the_main_part() {
     let mut keys = Keys::new(Policy::WTinyLfu, 100);
     // 0..99 enter the main part; the first 50 of it are used again and are protected.
     keys.ask_all((0..100).chain(0..50));
-    for key in 500..510 {
-        keys.ask_all([key, key, key]);
-    }
-    keys.ask(600);
-    assert_eq!(keys.evicted().into_iter().filter(|key| *key < 50).count(), 0);
-    assert!((500..510).all(|key| keys.has(key)));
+    // More frequent than all of these, and more than the other 49.
+    (500..620).for_each(|key| keys.ask_all([key, key, key]));
+    assert!((0..50).all(|key| keys.has(key)));
+    assert!((50..99).all(|key| !keys.has(key)));
+}
+
+#[test]
+fn w_tiny_lfu_protects_no_more_than_four_fifths_of_the_main_part() {
+    let mut keys = settled();
+    // All 99 were used again; the first 19 gave up their protection for the last.
+    (500..520).for_each(|key| keys.ask_all([key, key, key]));
+    assert_eq!((0..99).filter(|key| !keys.has(*key)).collect::<Vec<_>>(), (0..19).collect::<Vec<_>>());
 }
 
 #[test]

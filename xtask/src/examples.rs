@@ -24,7 +24,7 @@ const RUNS: [Run; 10] = [
     Run {
         example: "model_registry",
         arguments: &[],
-        says: &["rain: registered 0 versions, 5 were there", "models/rain/002  69.7 %  375 bytes  production"],
+        says: &["rain: registered 0 versions, 5 were there", "says models/rain/002"],
     },
     Run { example: "pipeline", arguments: &[], says: &["0 hits, 4 misses"] },
     Run { example: "pipeline", arguments: &[], says: &["4 hits, 0 misses"] },
