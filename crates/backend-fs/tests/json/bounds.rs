@@ -1,7 +1,7 @@
 //! How much goes in, and what happens to the rest.
 
 use super::*;
-use cacheness_storage::{Filter, Patch, Reclaim, ReclaimOrder};
+use cacheness_storage::{Filter, Location, Patch, Reclaim, ReclaimOrder};
 use cacheness_testkit::records::{sample, version};
 
 fn small(path: &Path) -> JsonMetadata {
@@ -72,6 +72,15 @@ fn what_changes_nothing_writes_nothing() {
     block_on(index.reclaim(&plan)).unwrap();
     assert_eq!(keys(&index), ["a"]);
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_record_without_its_payload_is_refused() {
+    let (_home, path) = place();
+    let index = open(&path);
+    let record = Record { location: Location::Omitted, ..sample("a") };
+    assert_eq!(try_commit(&index, put(record)).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(keys(&open(&path)), [""; 0]);
 }
 
 #[test]

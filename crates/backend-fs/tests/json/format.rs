@@ -147,3 +147,15 @@ fn values_nested_as_deep_as_they_may_be_come_back() {
     record.annotations.metadata.insert("x".into(), nested(127));
     assert_eq!(try_commit(&index, put(record)).unwrap_err().kind(), ErrorKind::Serialization);
 }
+
+#[test]
+fn a_file_that_an_editor_wrote_longer_in_place_is_read_anew() {
+    let (_home, path) = place();
+    let index = open(&path);
+    commit(&index, put(sample("a")));
+    let text = fs::read_to_string(&path).unwrap();
+    let edited = text.replace("the payload of a", "a payload that is far longer than the one before");
+    fs::write(&path, format!("{}}}\n", &edited[..edited.rfind(",\"sum\"").unwrap()])).unwrap();
+    let location = inline("a", "a payload that is far longer than the one before").location;
+    assert_eq!(find(&index, "a"), Some(Record { location, ..sample("a") }));
+}

@@ -6,6 +6,8 @@ mod conformance;
 #[cfg(unix)]
 mod crash;
 mod damage;
+#[cfg(target_os = "linux")]
+mod faults;
 mod format;
 mod opening;
 #[cfg(target_os = "linux")]
