@@ -14,6 +14,8 @@ impl Bundle for Bundled {
         let mut registry = Bare::registry()?;
         #[cfg(feature = "fs")]
         cacheness_backend_fs::register(&mut registry.backends)?;
+        #[cfg(feature = "fs")]
+        cacheness_backend_fs::json::register(&mut registry.backends)?;
         #[cfg(feature = "sqlite")]
         cacheness_backend_sqlite::register(&mut registry.backends)?;
         #[cfg(feature = "ndarray")]
@@ -22,7 +24,12 @@ impl Bundle for Bundled {
     }
 
     fn metadata_in(dir: &Path) -> Option<BackendUrl> {
-        cfg!(feature = "sqlite").then(|| BackendUrl::new("sqlite", dir.join("index.db").to_string_lossy()))
+        let (scheme, file) = match (cfg!(feature = "sqlite"), cfg!(feature = "fs")) {
+            (true, _) => ("sqlite", "index.db"),
+            (false, true) => ("json", "index.jsonl"),
+            (false, false) => return None,
+        };
+        Some(BackendUrl::new(scheme, dir.join(file).to_string_lossy()))
     }
 
     fn blobs_in(dir: &Path) -> Option<BackendUrl> {

@@ -143,7 +143,7 @@ fn backends_are_added_listed_opened_and_removed_by_name() {
     let again = backends.add_blobs("mine", "again", |_, context| async move { Ok(MemoryBlobs::new(&context)) });
     assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyRegistered);
     let listed: Vec<_> = backends.metadata_backends().map(|entry| entry.name).collect();
-    assert_eq!(listed, ["memory", "mine", "sqlite"]);
+    assert_eq!(listed, ["json", "memory", "mine", "sqlite"]);
     let listed: Vec<_> = backends.blob_backends().map(|entry| entry.name).collect();
     assert_eq!(listed, ["fs", "memory", "mine"]);
     assert!(backends.blob_backends().any(|entry| entry.description == "blobs of mine"));
@@ -201,4 +201,18 @@ fn a_backend_that_cannot_keep_full_durability_is_refused_by_name() {
     let error = Cache::builder().metadata("memory:").blobs("memory:").durability(Durability::Full).open().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().starts_with("open: memory: cannot keep the promise of full durability"), "{error}");
+}
+
+#[test]
+fn a_json_index_is_named_by_url_and_read_by_people() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path()).unwrap();
+    let index = place.path().join("index.jsonl");
+    let open = || {
+        let blobs = format!("fs:{}", place.path().join("blobs").display());
+        Cache::builder().metadata(format!("json:{}", index.display())).blobs(blobs).open().unwrap()
+    };
+    let key = open().put("key", &vec![1.5; 5000]).unwrap();
+    assert_eq!(open().get("key").unwrap(), Some(vec![1.5; 5000]));
+    assert!(std::fs::read_to_string(&index).unwrap().lines().any(|line| line.contains(&key.to_string())));
 }
