@@ -25,6 +25,7 @@ pub use core::OnInvalid;
 pub use face::GetOrPut;
 pub use handle::{future, sync};
 pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};
+#[doc(hidden)]
 pub use memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup, MemoryStats, Ticket};
 pub use options::PutOptions;
 pub use stats::{MissReason, Stats};

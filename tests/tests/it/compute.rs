@@ -91,8 +91,11 @@ fn wait_for_the_leader<R>(call: &mut (impl Future<Output = R> + Unpin)) {
     assert!(pin!(call).poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
+/// A thread that computes, and what tells it its result.
+type Leader<E> = (JoinHandle<Result<u32, E>>, Sender<Result<u32, E>>);
+
 /// A thread that computes a key and is held until it is told its result.
-fn held_leader<E: Send + 'static>(cache: &Cache) -> (JoinHandle<Result<u32, E>>, Sender<Result<u32, E>>) {
+fn held_leader<E: Send + 'static>(cache: &Cache) -> Leader<E> {
     let (started, is_started) = channel();
     let (go, wait) = channel();
     let cache = cache.clone();
