@@ -94,8 +94,6 @@ fn wait_for_the_leader<R>(call: &mut (impl Future<Output = R> + Unpin)) {
 /// A thread that computes, and what tells it its result.
 type Leader<E> = (JoinHandle<Result<u32, E>>, Sender<Result<u32, E>>);
 
-type Leader<E> = JoinHandle<Result<u32, E>>;
-
 /// A thread that computes a key and is held until it is told its result.
 fn held_leader<E: Send + 'static>(cache: &Cache) -> Leader<E> {
     let (started, is_started) = channel();
