@@ -2,10 +2,11 @@
 
 use crate::{BlobId, Digest, Durability};
 use bytes::Bytes;
-use cacheness_core::Timestamp;
+use cacheness_core::{Result, Timestamp};
 use cacheness_handlers::SpooledFile;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 
 /// Bytes that are ready to become a blob.
@@ -128,4 +129,18 @@ pub enum Body {
         /// How many bytes.
         size: u64,
     },
+}
+
+impl Body {
+    /// All of it in memory.
+    pub(crate) fn read(self) -> Result<Bytes> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::File { file, size } => {
+                let mut bytes = Vec::new();
+                file.take(size).read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
 }

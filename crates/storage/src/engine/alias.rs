@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::write::UPLOADS;
-use crate::{Change, Condition, EntryKey, Outcome, Record, Version};
+use crate::{Change, Condition, EntryKey, Fields, Outcome, Record, Version};
 use cacheness_core::{Error, ErrorKind, Result};
 
 /// Where a copied or renamed record goes.
@@ -59,7 +59,7 @@ impl Engine {
         from.check_user()?;
         to.key.check_user()?;
         for _ in 0..UPLOADS {
-            let Some(source) = self.judged(from, judge).await? else { return Ok(Aliased::Absent) };
+            let Some(source) = self.record(from, Fields::ALL).await?.filter(judge) else { return Ok(Aliased::Absent) };
             let (version, now) = (self.mint_version()?, self.clock().now());
             let afterwards = afterwards(source.version);
             let mut record = Record { key: to.key.clone(), version, created_at: now, updated_at: now, ..source };

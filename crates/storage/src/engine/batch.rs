@@ -8,7 +8,6 @@ use super::staging::Payload;
 use super::write::{NewEntry, UPLOADS, put};
 use crate::{BlobId, Change, Condition, Content, EntryKey, Fields, Location, OnUnmet, Outcome, Patch, Record};
 use cacheness_core::{Error, ErrorKind, Result};
-use std::slice;
 
 /// A put of a batch on its way to the commit.
 struct Prepared {
@@ -90,7 +89,7 @@ impl Engine {
             Bytes::InBlob(blob, _) => Location::Blob(*blob),
             Bytes::Waiting(_) => Location::Blob(self.mint_blob()?),
         };
-        let record = self.record_of(entry, location, content)?;
+        let record = self.record_of(entry, location, content.clone())?;
         if let (Some(blob), Bytes::Waiting(payload)) = (record.blob(), &mut *bytes) {
             let payload = std::mem::replace(payload, Payload::Memory(bytes::Bytes::new()));
             *bytes = Bytes::InBlob(blob, self.put_blob(blob, payload, &record).await?);
@@ -173,12 +172,6 @@ impl Engine {
             });
         }
         Ok(found)
-    }
-
-    /// The record of a key, when it meets `judge`.
-    pub(super) async fn judged(&self, key: &EntryKey, judge: &impl Fn(&Record) -> bool) -> Result<Option<Record>> {
-        let found = self.metadata().get(slice::from_ref(key), Fields::ALL).await?.pop().flatten();
-        Ok(found.filter(judge))
     }
 }
 

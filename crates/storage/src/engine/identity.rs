@@ -3,13 +3,12 @@
 use super::marker::{self, Mark};
 use super::{EngineOptions, Parts};
 use crate::{
-    BlobBackend, BlobId, Body, Change, Condition, Content, Digest, DigestAlgorithm, EntryKey, Fields, GetBlob,
-    Locality, Location, MetadataBackend, OnUnmet, PutBlob, Record, Staged, StoreId, Version,
+    BlobBackend, BlobId, Change, Condition, Content, Digest, DigestAlgorithm, EntryKey, Fields, GetBlob, Locality,
+    Location, MetadataBackend, OnUnmet, PutBlob, Record, Staged, StoreId, Version,
 };
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{Encoding, Extra};
-use std::io::Read;
 use std::time::Duration;
 
 /// Refuses pairs in which records would be lost while blobs stay, or seen by one machine only.
@@ -139,12 +138,7 @@ async fn marked(parts: &Parts) -> Result<Mark> {
     let Some(payload) = parts.blobs.get(&BlobId::STORE, GetBlob::first(marker::LENGTH + 1)).await? else {
         return Ok(Mark::None);
     };
-    let mut bytes = Vec::new();
-    match payload.body {
-        Body::Bytes(body) => bytes.extend_from_slice(&body),
-        Body::File { file, size } => drop(file.take(size).read_to_end(&mut bytes)?),
-    }
-    marker::read(&bytes).map_err(|error| error.backend(&parts.blobs))
+    marker::read(&payload.body.read()?).map_err(|error| error.backend(&parts.blobs))
 }
 
 /// Writes the identity into the index, unless another process was faster.

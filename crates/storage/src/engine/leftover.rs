@@ -1,9 +1,9 @@
 //! What a sweep may take for a leftover of this store: blobs by their trailer, staging files by name, age and lock.
 
-use crate::{BlobBackend, BlobId, Body, GetBlob, StoreId, Trailer};
+use crate::{BlobBackend, BlobId, GetBlob, StoreId, Trailer};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -28,25 +28,12 @@ pub(super) async fn owner(blobs: &dyn BlobBackend, id: &BlobId, store: StoreId) 
     let Some(info) = blobs.head(id).await? else { return Ok(Owner::Gone) };
     let tail = GetBlob { range: Some(info.size.saturating_sub(TAIL)..info.size), ..GetBlob::default() };
     let Some(payload) = blobs.get(id, tail).await? else { return Ok(Owner::Gone) };
-    let bytes = read(payload.body)?;
-    Ok(match Trailer::from_end_of(&bytes) {
+    Ok(match Trailer::from_end_of(&payload.body.read()?) {
         Ok(trailer) if trailer.store != store => Owner::Other,
         // A later version may keep its store elsewhere in the trailer.
         Err(error) if error.kind() == ErrorKind::FormatTooNew => Owner::Other,
         Ok(_) | Err(_) => Owner::This,
     })
-}
-
-/// All bytes of a body, which are few.
-pub(super) fn read(body: Body) -> Result<Vec<u8>> {
-    match body {
-        Body::Bytes(bytes) => Ok(bytes.into()),
-        Body::File { file, size } => {
-            let mut bytes = Vec::new();
-            file.take(size).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-    }
 }
 
 /// Removes our files in a staging directory that are older than `grace` and that no living process holds; says how

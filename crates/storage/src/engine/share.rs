@@ -12,7 +12,7 @@ impl Engine {
     pub(super) async fn share(&self, content: &Content, entry: &NewEntry) -> Result<Option<Written>> {
         let Some(blob) = self.blob_of(content).await? else { return Ok(None) };
         self.reach(Point::ContentFound)?;
-        let record = self.record_of(entry, Location::Blob(blob), content)?;
+        let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
         let version = record.version;
         let changes = vec![Change::Require { blob }, put(record, entry)];
         let outcomes = self.metadata.commit(changes, OnUnmet::Abort).await?;

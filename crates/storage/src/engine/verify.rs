@@ -122,7 +122,7 @@ impl Engine {
         let Some(found) = self.blobs.get(&id, behind).await? else {
             return Err(Error::new(ErrorKind::Corrupt, format!("its blob {id} is missing")));
         };
-        let trailer = Trailer::from_end_of(&leftover::read(found.body)?)?;
+        let trailer = Trailer::from_end_of(&found.body.read()?)?;
         if (trailer.blob, trailer.store, trailer.content.digest) != (id, self.store, content.digest) {
             return Err(Error::new(
                 ErrorKind::Corrupt,

@@ -90,7 +90,7 @@ impl Engine {
     async fn place(&self, encoded: Encoded, entry: &NewEntry) -> Result<Written> {
         let Encoded { spool, content, .. } = encoded;
         if content.stored_size <= self.inline_limit() {
-            let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), &content)?;
+            let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), content)?;
             let version = record.version;
             return Ok(match self.commit_one(put(record, entry)).await? {
                 Outcome::Applied { .. } => Written::Committed(version),
@@ -123,7 +123,7 @@ impl Engine {
         entry: &NewEntry,
     ) -> Result<(Option<Written>, Payload)> {
         let blob = self.mint_blob()?;
-        let record = self.record_of(entry, Location::Blob(blob), content)?;
+        let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
         let version = record.version;
         let payload = self.put_blob(blob, payload, &record).await?;
         if let Err(error) = self.reach(Point::BlobStored) {
@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// The record of a new value.
-    pub(super) fn record_of(&self, entry: &NewEntry, location: Location, content: &Content) -> Result<Record> {
+    pub(super) fn record_of(&self, entry: &NewEntry, location: Location, content: Content) -> Result<Record> {
         let now = self.clock.now();
         Ok(Record {
             key: entry.key.clone(),
@@ -173,7 +173,7 @@ impl Engine {
             updated_at: now,
             expires_at: entry.expires_at,
             drop_at: None,
-            content: content.clone(),
+            content,
             location,
             annotations: entry.annotations.clone(),
             signature: None,
