@@ -1,30 +1,28 @@
-//! What the builders of stores and caches share: where the backends are, and everything that is wrong, told at once.
+//! What the builders of stores and caches share: where the backends are, everything that is wrong, told at once, and the
+//! way from there to an engine.
 //!
 //! What is public here may change with every version.
 
-use crate::engine::EngineOptions;
-use crate::{BackendRegistry, BlobBackend, Bundle, MetadataBackend, OpenContext};
-use cacheness_core::{BackendUrl, Error, ErrorKind, Result};
+use crate::engine::{Engine, EngineOptions, Parts};
+use crate::{BackendRegistry, BlobBackend, Bundle, MetadataBackend, OpenContext, Registry};
+use cacheness_core::{BackendUrl, Clock, Driver, Error, ErrorKind, Result, Rng, Runtime, SystemClock, SystemRng};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is wrong with the options of a builder: all of it, in the order it was found.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Error>);
+struct Problems(Vec<Error>);
 
 impl Problems {
     /// Keeps the error, or gives what passed.
-    pub fn sift<T>(&mut self, checked: Result<T>) -> Option<T> {
+    fn sift<T>(&mut self, checked: Result<T>) -> Option<T> {
         checked.map_err(|error| self.0.push(error)).ok()
     }
 
-    /// What was built, which is there when nothing was wrong.
-    ///
-    /// # Errors
-    ///
-    /// The only problem as it is; several as one [`ErrorKind::Config`] that names each of them.
-    pub fn settle<T>(mut self, built: Option<T>) -> Result<T> {
+    /// What was built, which is there when nothing was wrong; otherwise the only problem as it is, or several as one
+    /// [`ErrorKind::Config`] that names each of them.
+    fn settle<T>(mut self, built: Option<T>) -> Result<T> {
         match (built, self.0.len()) {
             (Some(built), 0) => Ok(built),
             (_, 0) => Err(Error::new(ErrorKind::Internal, "a builder has no result, and no reason")),
@@ -37,12 +35,89 @@ impl Problems {
     }
 }
 
+/// Everything an engine is opened from, as a builder was told.
+#[derive(Debug)]
+pub struct Opening {
+    /// The handlers and backends that names can mean.
+    pub registry: Result<Registry>,
+    /// Where index and blobs are.
+    pub places: Places,
+    /// Where work runs; the bundle's when `None`.
+    pub runtime: Option<Arc<dyn Runtime>>,
+    default_runtime: fn() -> Result<Arc<dyn Runtime>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The chance.
+    pub rng: Arc<dyn Rng>,
+    /// How values are stored.
+    pub options: EngineOptions,
+}
+
+impl Opening {
+    /// With the bundle's parts, and nowhere yet.
+    pub fn of<B: Bundle>() -> Self {
+        Self {
+            registry: B::registry(),
+            places: Places::of::<B>(),
+            runtime: None,
+            default_runtime: B::runtime,
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+            options: EngineOptions::default(),
+        }
+    }
+
+    /// Checks everything that can be checked without opening anything, `own` with it: what only this builder knows.
+    ///
+    /// # Errors
+    ///
+    /// The only problem as it is; several as one [`ErrorKind::Config`] that names each of them.
+    pub fn check<T>(self, own: Result<T>) -> Result<(Checked, T)> {
+        let Self { registry, places, runtime, default_runtime, clock, rng, options } = self;
+        let mut problems = Problems::default();
+        let registry = problems.sift(registry);
+        let pair = registry.as_ref().and_then(|registry| places.check(&registry.backends, &mut problems));
+        let own = problems.sift(own);
+        let options = problems.sift(check_options(&options)).map(|()| options);
+        let runtime = problems.sift(runtime.map_or_else(default_runtime, Ok));
+        let checked = registry.zip(pair).zip(own).zip(options).zip(runtime);
+        let ((((registry, pair), own), options), runtime) = problems.settle(checked)?;
+        Ok((Checked { registry, pair, runtime, clock, rng, options }, own))
+    }
+}
+
+/// What is left to do is opening.
+pub struct Checked {
+    registry: Registry,
+    pair: Pair,
+    runtime: Arc<dyn Runtime>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    options: EngineOptions,
+}
+
+impl Checked {
+    /// What drives the opening.
+    pub fn driver(&self) -> Driver {
+        Driver::opening(self.runtime.clone())
+    }
+
+    /// Opens backends and engine.
+    ///
+    /// # Errors
+    ///
+    /// What opening the backends returns, and as [`Engine::open`].
+    pub async fn open(self) -> Result<Engine> {
+        let Self { registry, pair, runtime, clock, rng, options } = self;
+        let context =
+            OpenContext::new().clock(clock.clone()).durability(options.durability).read_only(options.read_only);
+        let (metadata, blobs) = pair.open(&registry.backends, &context).await?;
+        Engine::open(Parts { metadata, blobs, handlers: registry.handlers, runtime, clock, rng, options }).await
+    }
+}
+
 /// Refuses options with which nothing could be stored.
-///
-/// # Errors
-///
-/// [`ErrorKind::Config`].
-pub fn check_options(options: &EngineOptions) -> Result<()> {
+fn check_options(options: &EngineOptions) -> Result<()> {
     if options.max_value_size == 0 {
         return Err(Error::new(ErrorKind::Config, "the largest value would have 0 bytes")
             .advice("leave the limit out for 4 GiB, or open read-only to store nothing"));
@@ -98,7 +173,7 @@ impl Places {
 
     /// Checks everything that can be checked without opening anything: names, schemes, and URLs where their backend
     /// has a check for them.
-    pub fn check(self, backends: &BackendRegistry, problems: &mut Problems) -> Option<Pair> {
+    fn check(self, backends: &BackendRegistry, problems: &mut Problems) -> Option<Pair> {
         let (metadata_in, blobs_in) = match self.dir.as_deref().map(|dir| problems.sift(check_dir(dir))) {
             Some(Some(dir)) => {
                 let (metadata, blobs) = (self.defaults)(dir);
@@ -157,18 +232,14 @@ fn find<B: ?Sized>(
 }
 
 /// Index and blobs that can be opened, as far as that shows before.
-pub struct Pair {
+struct Pair {
     metadata: Place<dyn MetadataBackend, BackendUrl>,
     blobs: Place<dyn BlobBackend, BackendUrl>,
 }
 
 impl Pair {
     /// Opens what is not ready.
-    ///
-    /// # Errors
-    ///
-    /// As [`BackendRegistry::open_metadata`].
-    pub async fn open(
+    async fn open(
         self,
         backends: &BackendRegistry,
         context: &OpenContext,
