@@ -116,8 +116,8 @@ impl SqliteMetadata {
 
     fn reclaim_now(&self, plan: &Reclaim) -> Result<Reclaimed> {
         let writer = self.writer()?;
-        let (filter, order, limit, until_bytes) = match plan {
-            Reclaim::Entries { filter, order, limit, until_bytes } => (filter, *order, *limit, *until_bytes),
+        let (filter, order, limit) = match plan {
+            Reclaim::Entries { filter, order, limit, .. } => (filter, *order, *limit),
             _ => return Err(Error::new(ErrorKind::Unsupported, "the SQLite index does not know the plan")),
         };
         filter.check()?;
@@ -128,7 +128,7 @@ impl SqliteMetadata {
         };
         let now = self.clock.now();
         let candidates = self.read(|connection| Candidates::find(connection, filter, order, limit, now))?;
-        let done = writer.try_reclaim(RECLAIM_PATIENCE, |changes| candidates.remove(changes, until_bytes))?;
+        let done = writer.try_reclaim(RECLAIM_PATIENCE, |changes| candidates.remove(changes, plan))?;
         Ok(done.unwrap_or_else(|| Reclaimed { busy: true, ..Reclaimed::default() }))
     }
 }

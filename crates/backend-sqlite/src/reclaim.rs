@@ -4,7 +4,7 @@ use crate::changes::Changes;
 use crate::failure::failure;
 use crate::filter::{Prefilter, needed_by};
 use crate::rows::{self, select};
-use cacheness_storage::{EntryKey, Filter, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
+use cacheness_storage::{EntryKey, Filter, Reclaim, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -54,11 +54,13 @@ impl Candidates {
         Ok(candidates)
     }
 
-    /// Removes candidates until the store holds `until_bytes` or fewer. Those that changed meanwhile stay.
-    pub(crate) fn remove(&self, changes: &mut Changes<'_>, until_bytes: Option<u64>) -> Result<Reclaimed> {
-        let before = changes.committed()?.bytes;
+    /// Removes candidates until the plan has enough. Those that changed meanwhile stay.
+    pub(crate) fn remove(&self, changes: &mut Changes<'_>, plan: &Reclaim) -> Result<Reclaimed> {
+        let before = changes.committed()?;
+        let count = |before: i64, changed: i64| u64::try_from(before + changed).unwrap_or(0);
         let enough = |changes: &Changes<'_>| {
-            until_bytes.is_some_and(|until| u64::try_from(before + changes.totals.bytes).unwrap_or(0) <= until)
+            let totals = &changes.totals;
+            plan.is_enough(count(before.bytes, totals.bytes), count(before.entries, totals.entries))
         };
         let mut reclaimed = Reclaimed::default();
         for (id, version) in &self.found {
@@ -155,7 +157,14 @@ mod tests {
         let found = Candidates::find(&connection, &Filter::All, ReclaimOrder::Key, 10, NOW).unwrap();
         put("changed", 3);
         put("new", 4);
-        let reclaimed = found.remove(&mut changes, None).unwrap();
+        let plan = Reclaim::Entries {
+            filter: Filter::All,
+            order: ReclaimOrder::Key,
+            limit: 10,
+            until_bytes: None,
+            until_entries: None,
+        };
+        let reclaimed = found.remove(&mut changes, &plan).unwrap();
         assert_eq!(reclaimed.keys, ["same".into()]);
         assert_eq!((changes.totals.entries, changes.totals.bytes), (2, 20));
     }

@@ -3,7 +3,7 @@
 use crate::failure::{corrupt, failure};
 use cacheness_storage::{
     Annotations, BlobId, Bytes, Content, EntryKey, Error, ErrorKind, Fields, Location, Metadata, Record, Result,
-    Timestamp, Version,
+    Timestamp, Usage, Version,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, ToSql, params};
@@ -67,6 +67,7 @@ pub(crate) fn record(row: &Row<'_>, start: usize, key: EntryKey, fields: Fields)
         },
         location,
         annotations,
+        usage: Usage::default(),
         signature: bytes(row.get_ref(start + 7).map_err(failure)?)?.map(Bytes::copy_from_slice),
         key,
     })

@@ -471,7 +471,9 @@ mod tests {
             let order = cacheness_storage::ReclaimOrder::Key;
             let find = |it: &Connection| crate::reclaim::Candidates::find(it, &filter, order, 2, NOW);
             let candidates = watched.writer.with(find).unwrap();
-            let remove = |changes: &mut Changes<'_>| candidates.remove(changes, None);
+            let plan =
+                cacheness_storage::Reclaim::Entries { filter, order, limit: 2, until_bytes: None, until_entries: None };
+            let remove = |changes: &mut Changes<'_>| candidates.remove(changes, &plan);
             let reclaimed = watched.writer.try_reclaim(Duration::ZERO, remove).unwrap().unwrap();
             assert_eq!(reclaimed.keys, ["0".into(), "1".into()]);
         });

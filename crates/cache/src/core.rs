@@ -8,7 +8,7 @@ use crate::{GetOptions, Key, PutOptions, Ttl};
 use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::ErasedHandler;
 use cacheness_storage::engine::{Engine, Found, Lookup, NewEntry, Source, Written};
-use cacheness_storage::{Annotations, Condition, EntryPage, Fields, Query, Record, ValueReader, Version};
+use cacheness_storage::{Annotations, Condition, EntryPage, Fields, Query, Record, Terms, ValueReader, Version};
 use std::any::Any;
 use std::time::Duration;
 
@@ -76,7 +76,9 @@ impl Core {
         NewEntry {
             key: put.key.entry_key(),
             key_digest: put.key.full_digest(),
+            terms: Terms::default(),
             expires_at: self.expiry(put.ttl),
+            drop_at: None,
             annotations: put.annotations,
             condition,
         }

@@ -10,7 +10,7 @@ use cacheness_core::{Result, Timestamp};
 #[non_exhaustive]
 pub enum Change {
     /// Writes a record in the place of the one under its key. A blob that it names gains a reference; the blob of
-    /// the replaced record loses one.
+    /// the replaced record loses one. The usage of the replaced record stays; a new key begins with the record's.
     Put {
         /// The record to write. Its payload is not [`Location::Omitted`](crate::Location::Omitted).
         record: Box<Record>,
@@ -32,6 +32,16 @@ pub enum Change {
         key: EntryKey,
         /// What the key must be like before.
         condition: Condition,
+    },
+    /// Notes that a record was used. Nothing else of it changes: it keeps its version, and copies in memory stay fresh.
+    /// Met by any record.
+    Use {
+        /// The record's key.
+        key: EntryKey,
+        /// When it was used last.
+        at: Timestamp,
+        /// How often it was used.
+        hits: u64,
     },
     /// Condemns a blob that no record names: from now on a commit that names it fails. Met only without references.
     Condemn {
@@ -68,16 +78,16 @@ impl Change {
                 patch.annotations.iter().try_for_each(Annotations::check).map_err(|error| error.key(key))
             }
             Self::Remove { condition, .. } => condition.check(),
-            Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => Ok(()),
+            Self::Use { .. } | Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => Ok(()),
         }
     }
 
-    /// The key of the record that it changes; `None` for a change of a blob.
+    /// The key of the record that it gives another version; `None` for a change of a blob, and for a use.
     pub fn key(&self) -> Option<&EntryKey> {
         match self {
             Self::Put { record, .. } => Some(&record.key),
             Self::Patch { key, .. } | Self::Remove { key, .. } => Some(key),
-            Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => None,
+            Self::Use { .. } | Self::Condemn { .. } | Self::Require { .. } | Self::Forget { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::digest::{BLAKE3, XXH3};
 use crate::wire::{Reader, put_bytes, put_varint};
-use crate::{Content, Digest};
+use crate::{Content, Digest, Terms};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use std::borrow::Cow;
@@ -12,6 +12,7 @@ const VERSION: u8 = 1;
 const HAS_SCHEMA: u8 = 1;
 const HAS_EXTRA: u8 = 2;
 const HAS_KEY_DIGEST: u8 = 4;
+const HAS_TERMS: u8 = 8;
 
 /// Names that most records hold, so that reading one allocates nothing.
 const KNOWN: [&str; 10] =
@@ -25,7 +26,8 @@ impl Content {
         out.push(
             if self.schema.is_some() { HAS_SCHEMA } else { 0 }
                 | if self.extra.is_empty() { 0 } else { HAS_EXTRA }
-                | if self.key_digest.is_some() { HAS_KEY_DIGEST } else { 0 },
+                | if self.key_digest.is_some() { HAS_KEY_DIGEST } else { 0 }
+                | if self.terms == Terms::default() { 0 } else { HAS_TERMS },
         );
         put_bytes(&mut out, self.type_tag.as_bytes());
         put_bytes(&mut out, self.type_name.as_bytes());
@@ -46,6 +48,9 @@ impl Content {
         if let Some(digest) = &self.key_digest {
             out.extend_from_slice(digest);
         }
+        if self.terms != Terms::default() {
+            self.terms.write(&mut out);
+        }
         out
     }
 
@@ -61,7 +66,7 @@ impl Content {
             return Err(reader.too_new());
         }
         let flags = reader.byte()?;
-        if flags & !(HAS_SCHEMA | HAS_EXTRA | HAS_KEY_DIGEST) != 0 {
+        if flags & !(HAS_SCHEMA | HAS_EXTRA | HAS_KEY_DIGEST | HAS_TERMS) != 0 {
             return Err(reader.too_new());
         }
         let type_tag = name(reader.text()?);
@@ -79,6 +84,7 @@ impl Content {
             _ => return Err(reader.too_new()),
         };
         let key_digest = if flags & HAS_KEY_DIGEST != 0 { Some(reader.array()?) } else { None };
+        let terms = if flags & HAS_TERMS != 0 { Terms::read(&mut reader)? } else { Terms::default() };
         reader.finish()?;
         Ok(Self {
             type_tag,
@@ -92,6 +98,7 @@ impl Content {
             stored_size,
             digest,
             key_digest,
+            terms,
         })
     }
 }

@@ -82,6 +82,27 @@ impl Entry {
         self.0.blob().map(|id| id.to_string())
     }
 
+    /// When it was used last, as far as that was told to the index: uses are noted in memory and told in batches.
+    /// `None` when none was.
+    pub fn accessed_at(&self) -> Option<SystemTime> {
+        self.0.usage.accessed_at.map(Into::into)
+    }
+
+    /// How often it was used since the key came into the store, as far as that was told to the index.
+    pub fn hits(&self) -> u64 {
+        self.0.usage.hits
+    }
+
+    /// The namespace that the key was made in.
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.content.terms.namespace.as_deref()
+    }
+
+    /// The parameters that the key was made of, where they are stored.
+    pub fn parameters(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(self.0.content.terms.parameters.as_deref()?).ok()
+    }
+
     /// The user's metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.0.annotations.metadata

@@ -21,6 +21,7 @@ mod record;
 mod reference;
 mod registry;
 mod store;
+mod terms;
 mod trailer;
 mod wire;
 
@@ -42,7 +43,7 @@ pub use info::{BackendInfo, Capabilities, Coherence, Durability, Locality, Metad
 pub use key::EntryKey;
 pub use query::{Cursor, Fields, Page, Query};
 pub use reclaim::{Reclaim, ReclaimOrder, Reclaimed};
-pub use record::{Annotations, Content, Location, Metadata, Record};
+pub use record::{Annotations, Content, Location, Metadata, Record, Terms, Usage};
 pub use reference::{BlobQuery, BlobRecord};
 pub use registry::{BackendEntry, BackendRegistry, OpenContext, options_from_url};
 pub use serde;

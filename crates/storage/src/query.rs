@@ -73,7 +73,7 @@ impl Query {
 pub struct Fields {
     /// The payload that rides in the record; [`Location::Omitted`](crate::Location::Omitted) stands for it otherwise.
     pub payload: bool,
-    /// Metadata, tags and description; empty otherwise.
+    /// Metadata, tags and description, and how it was used; empty otherwise.
     pub annotations: bool,
 }
 
@@ -94,6 +94,7 @@ impl Fields {
         }
         if !self.annotations {
             record.annotations = crate::Annotations::default();
+            record.usage = crate::Usage::default();
         }
     }
 }

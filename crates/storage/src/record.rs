@@ -34,6 +34,8 @@ pub struct Record {
     pub location: Location,
     /// What the user said about the value.
     pub annotations: Annotations,
+    /// How it was used.
+    pub usage: Usage,
     /// The signature over everything above, opaque here.
     pub signature: Option<Bytes>,
 }
@@ -88,6 +90,44 @@ pub struct Content {
     pub digest: Digest,
     /// The full digest of the parameters that the key was made of.
     pub key_digest: Option<[u8; 32]>,
+    /// What the value was put under.
+    pub terms: Terms,
+}
+
+/// What a value was put under: agreed between those who put and those who get it. Storage keeps it and never interprets
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct Terms {
+    /// The namespace that the key was made in.
+    pub namespace: Option<Box<str>>,
+    /// The parameters that the key was made of, as the text of a JSON value.
+    pub parameters: Option<Box<str>>,
+    /// How many times tags had been invalidated when the value was put. Only values with tags have it.
+    pub epoch: Option<u64>,
+    /// The value expires when it is not used for so many microseconds.
+    pub idle: Option<u64>,
+    /// Use does not move the expiry beyond this time.
+    pub until: Option<Timestamp>,
+}
+
+/// How a record was used since its key came into the index, as far as anybody told by
+/// [`Change::Use`](crate::Change::Use).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct Usage {
+    /// When it was used last.
+    pub accessed_at: Option<Timestamp>,
+    /// How often it was used.
+    pub hits: u64,
+}
+
+impl Usage {
+    /// Notes more uses, the last of them at `at`.
+    pub fn note(&mut self, at: Timestamp, hits: u64) {
+        self.accessed_at = self.accessed_at.max(Some(at));
+        self.hits = self.hits.saturating_add(hits);
+    }
 }
 
 impl Record {
@@ -97,5 +137,10 @@ impl Record {
             Location::Blob(id) => Some(id),
             Location::Inline(_) | Location::Omitted => None,
         }
+    }
+
+    /// When it was used last, or put, whichever is later: putting a value is a use of it.
+    pub fn last_used(&self) -> Timestamp {
+        self.usage.accessed_at.map_or(self.created_at, |at| at.max(self.created_at))
     }
 }

@@ -3,7 +3,7 @@
 use cacheness_core::Timestamp;
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, Record, Version,
+    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, Record, Terms, Usage, Version,
 };
 use serde_json::{Value as Json, json};
 
@@ -67,6 +67,13 @@ pub fn complete(key: &str) -> Record {
             stored_size: payload.len() as u64,
             digest: Digest::of(DigestAlgorithm::Blake3, &payload),
             key_digest: Some(std::array::from_fn(|at| u8::MAX - at as u8)),
+            terms: Terms {
+                namespace: Some("team-1.über".into()),
+                parameters: Some(r#"{"größe":[1,"\u0000",null],"a.b":{"$gte":1}}"#.into()),
+                epoch: Some(u64::MAX),
+                idle: Some(1),
+                until: Some(Timestamp::from_micros(i64::MIN)),
+            },
         },
         location: Location::Inline(payload),
         annotations: annotations(),
@@ -104,6 +111,7 @@ fn record(key: &str, content: Content, location: Location) -> Record {
         content,
         location,
         annotations: Annotations::default(),
+        usage: Usage::default(),
         signature: None,
     }
 }
@@ -121,5 +129,6 @@ fn content(size: u64, digest: Digest) -> Content {
         stored_size: size,
         digest,
         key_digest: None,
+        terms: Terms::default(),
     }
 }

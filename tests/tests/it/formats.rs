@@ -3,7 +3,7 @@
 use crate::support::{NOW, noise};
 use cacheness::core::{ManualClock, Timestamp};
 use cacheness::handlers::{Codec, Extra};
-use cacheness::storage::{BlobId, Content, Digest, DigestAlgorithm, EntryKey, ErrorKind, StoreId, Trailer};
+use cacheness::storage::{BlobId, Content, Digest, DigestAlgorithm, EntryKey, ErrorKind, StoreId, Terms, Trailer};
 use cacheness::sync::Cache;
 use proptest::prelude::*;
 use serde_json::json;
@@ -22,6 +22,17 @@ fn content() -> Content {
         stored_size: 300,
         digest: Digest::of(DigestAlgorithm::Xxh3, b"payload"),
         key_digest: Some([7; 32]),
+        terms: Terms::default(),
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        namespace: Some("team".into()),
+        parameters: Some(r#"{"depth":3}"#.into()),
+        epoch: Some(300),
+        idle: Some(60_000_000),
+        until: Some(Timestamp::from_micros(NOW + 2)),
     }
 }
 
@@ -50,6 +61,16 @@ fn hex(bytes: &[u8]) -> String {
 fn the_content_descriptor_of_version_1_never_changes() {
     assert_eq!(hex(&content().to_bytes()), std::fs::read_to_string(golden("content-v1.hex")).unwrap());
     assert_eq!(Content::from_bytes(&content().to_bytes()).unwrap(), content());
+}
+
+#[test]
+fn the_terms_at_the_end_of_a_content_descriptor_never_change() {
+    let with_terms = Content { terms: terms(), ..content() };
+    assert_eq!(hex(&with_terms.to_bytes()), std::fs::read_to_string(golden("content-terms-v1.hex")).unwrap());
+    assert_eq!(Content::from_bytes(&with_terms.to_bytes()).unwrap(), with_terms);
+    for length in content().to_bytes().len()..with_terms.to_bytes().len() {
+        assert!(Content::from_bytes(&with_terms.to_bytes()[..length]).is_err(), "{length}");
+    }
 }
 
 #[test]

@@ -184,13 +184,7 @@ fn a_batch_whose_blobs_are_swept_away_before_its_commit_uploads_them_again() {
     thread::scope(|scope| {
         let hold = Hold::at(&failpoints, Point::Staged);
         let put = scope.spawn(|| {
-            let entry = |key: &str| NewEntry {
-                key: key.into(),
-                key_digest: None,
-                expires_at: None,
-                annotations: Default::default(),
-                condition: Condition::Always,
-            };
+            let entry = |key: &str| NewEntry::new(key.into(), Condition::Always);
             let source = |value| Source::borrowed(engine.handlers(), value).unwrap();
             let puts = vec![(source(&first), entry("first")), (source(&second), entry("second"))];
             cacheness_storage::block_on(engine.put_many(puts)).unwrap()

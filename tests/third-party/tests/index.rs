@@ -76,7 +76,7 @@ fn a_damaged_record_is_named_spared_and_replaced() -> Result<()> {
             put(&*index, sample(key)).await?;
             assert_eq!(index.get(&[key.into()], Fields::ALL).await?, [Some(sample(key))]);
         }
-        let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 9, until_bytes: None };
+        let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 9, until_bytes: None, until_entries: None };
         assert_eq!(index.reclaim(&plan).await?.keys.len(), 4);
         assert_eq!(index.stats().await?.bytes, 0);
         Ok(())

@@ -7,6 +7,7 @@ use cacheness_storage::{BlobId, BlobRecord, EntryKey, Error, ErrorKind, Record, 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// No header is longer, in bytes.
@@ -72,8 +73,17 @@ impl Header {
 enum ChangeText<'a> {
     Put(Box<RecordText<'a>>),
     Remove(String),
+    Use(UseText<'a>),
     Blob(BlobText),
     Forget(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UseText<'a> {
+    key: Cow<'a, str>,
+    at: i64,
+    hits: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +126,9 @@ impl Draft {
         let change = match effect {
             Effect::Put(record) => ChangeText::Put(Box::new(RecordText::of(record))),
             Effect::Remove(key) => ChangeText::Remove(key.to_string()),
+            Effect::Use(key, at, hits) => {
+                ChangeText::Use(UseText { key: key.as_str().into(), at: at.as_micros(), hits })
+            }
             Effect::Blob(blob) => ChangeText::Blob(BlobText {
                 id: blob.id.to_string(),
                 digest: blob.digest.map(|digest| digest.to_string()),
@@ -151,6 +164,7 @@ pub(super) struct Line {
 pub(super) enum Done {
     Put(Box<Record>),
     Remove(EntryKey),
+    Use(EntryKey, Timestamp, u64),
     Blob(BlobRecord),
     Forget(BlobId),
 }
@@ -160,6 +174,7 @@ impl Done {
         match self {
             Self::Put(record) => Effect::Put(record),
             Self::Remove(key) => Effect::Remove(key),
+            Self::Use(key, at, hits) => Effect::Use(key, *at, *hits),
             Self::Blob(blob) => Effect::Blob(blob),
             Self::Forget(id) => Effect::Forget(*id),
         }
@@ -196,6 +211,9 @@ impl ChangeText<'_> {
         Ok(match self {
             Self::Put(record) => Done::Put(Box::new(record.into_record()?)),
             Self::Remove(key) => Done::Remove(key.into()),
+            Self::Use(UseText { key, at, hits }) => {
+                Done::Use(key.into_owned().into(), Timestamp::from_micros(at), hits)
+            }
             Self::Blob(blob) => Done::Blob(BlobRecord {
                 id: blob.id.parse()?,
                 digest: blob.digest.as_deref().map(digest).transpose()?,

@@ -4,7 +4,8 @@ use super::base64;
 use cacheness_core::hex::{self, Hex};
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, Bytes, Content, Digest, EntryKey, Error, ErrorKind, Location, Metadata, Record, Result, Timestamp,
+    Annotations, Bytes, Content, Digest, EntryKey, Error, ErrorKind, Location, Metadata, Record, Result, Terms,
+    Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -38,6 +39,10 @@ pub(super) struct RecordText<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    accessed_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hits: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
 }
 
@@ -59,6 +64,51 @@ struct ContentText<'a> {
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_digest: Option<String>,
+    #[serde(default, skip_serializing_if = "TermsText::is_empty")]
+    terms: TermsText<'a>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TermsText<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Cow<'a, str>>,
+    /// A text that holds JSON: numbers in it stay as they were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
+}
+
+impl<'a> TermsText<'a> {
+    fn of(terms: &'a Terms) -> Self {
+        Self {
+            namespace: terms.namespace.as_deref().map(Cow::Borrowed),
+            parameters: terms.parameters.as_deref().map(Cow::Borrowed),
+            epoch: terms.epoch,
+            idle: terms.idle,
+            until: terms.until.map(Timestamp::as_micros),
+        }
+    }
+
+    fn into_terms(self) -> Terms {
+        Terms {
+            namespace: self.namespace.map(Into::into),
+            parameters: self.parameters.map(Into::into),
+            epoch: self.epoch,
+            idle: self.idle,
+            until: self.until.map(Timestamp::from_micros),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { namespace, parameters, epoch, idle, until } = self;
+        namespace.is_none() && parameters.is_none() && epoch.is_none() && idle.is_none() && until.is_none()
+    }
 }
 
 fn is_empty(metadata: &Metadata) -> bool {
@@ -94,6 +144,8 @@ impl<'a> RecordText<'a> {
             metadata: Cow::Borrowed(&record.annotations.metadata),
             tags: Cow::Borrowed(&record.annotations.tags),
             description: record.annotations.description.as_deref().map(Cow::Borrowed),
+            accessed_at: record.usage.accessed_at.map(Timestamp::as_micros),
+            hits: Some(record.usage.hits).filter(|hits| *hits > 0),
             signature: record.signature.as_deref().map(base64::encode),
         }
     }
@@ -119,6 +171,10 @@ impl<'a> RecordText<'a> {
                 tags: self.tags.into_owned(),
                 description: self.description.map(Cow::into_owned),
             },
+            usage: Usage {
+                accessed_at: self.accessed_at.map(Timestamp::from_micros),
+                hits: self.hits.unwrap_or_default(),
+            },
             signature: self.signature.as_deref().map(from_base64).transpose()?,
         })
     }
@@ -139,6 +195,7 @@ impl<'a> ContentText<'a> {
             stored_size: content.stored_size,
             digest: content.digest.to_string(),
             key_digest: content.key_digest.map(|digest| Hex(&digest).to_string()),
+            terms: TermsText::of(&content.terms),
         }
     }
 
@@ -158,6 +215,7 @@ impl<'a> ContentText<'a> {
             stored_size: self.stored_size,
             digest: digest(&self.digest)?,
             key_digest: key_digest.transpose()?,
+            terms: self.terms.into_terms(),
         })
     }
 }

@@ -51,7 +51,13 @@ fn an_index_with_more_entries_than_it_may_have_is_read_and_emptied() {
     commit(&index, put(sample("0")));
     commit(&index, remove("0"));
     assert_eq!(try_commit(&index, put(sample("0"))).unwrap_err().kind(), ErrorKind::OutOfSpace);
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 3, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 3,
+        until_bytes: None,
+        until_entries: None,
+    };
     assert_eq!(block_on(index.reclaim(&plan)).unwrap().keys.len(), 3);
     commit(&index, put(sample("0")));
     assert_eq!(keys(&index), ["0", "4", "5"]);
@@ -68,7 +74,13 @@ fn what_changes_nothing_writes_nothing() {
     let outcomes = block_on(index.commit(vec![put(sample("b")), unmet.clone()], OnUnmet::Abort)).unwrap();
     assert!(!outcomes.iter().any(Outcome::is_applied));
     assert!(!try_commit(&index, unmet).unwrap()[0].is_applied());
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 0, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 0,
+        until_bytes: None,
+        until_entries: None,
+    };
     block_on(index.reclaim(&plan)).unwrap();
     assert_eq!(keys(&index), ["a"]);
     assert_eq!(fs::read(&path).unwrap(), before);

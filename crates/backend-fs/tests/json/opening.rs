@@ -111,6 +111,7 @@ fn a_read_only_opening_makes_and_changes_nothing() {
             order: ReclaimOrder::Key,
             limit: 1,
             until_bytes: None,
+            until_entries: None,
         };
         assert_eq!(block_on(index.reclaim(&plan)).unwrap_err().kind(), ErrorKind::ReadOnly);
         block_on(index.close()).unwrap();

@@ -134,7 +134,13 @@ fn readers_wait_for_nobody_and_writers_say_who_they_wait_for() {
     let found = block_on(index.get(&["before".into(), "during".into()], Fields::ALL)).unwrap();
     assert_eq!(found, [Some(sample("before")), None]);
     assert_eq!(block_on(index.page(&Query::new(), None)).unwrap().records.len(), 1);
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 9, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 9,
+        until_bytes: None,
+        until_entries: None,
+    };
     assert!(block_on(index.reclaim(&plan)).unwrap().busy);
 
     drop(lock);

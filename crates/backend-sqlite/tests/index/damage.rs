@@ -38,7 +38,7 @@ fn use_all(path: &Path) -> Result<()> {
     note(block_on(index.blobs(&condemned)).map(drop));
     note(block_on(index.blobs(&BlobQuery::Content(Digest::Blake3([1; 32])))).map(drop));
     for order in [ReclaimOrder::Expiry, ReclaimOrder::Created, ReclaimOrder::Key] {
-        let plan = Reclaim::Entries { filter: Filter::All, order, limit: 50, until_bytes: None };
+        let plan = Reclaim::Entries { filter: Filter::All, order, limit: 50, until_bytes: None, until_entries: None };
         note(block_on(index.reclaim(&plan)).map(drop));
     }
     note(block_on(index.close()));

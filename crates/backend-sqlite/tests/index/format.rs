@@ -5,7 +5,7 @@ use cacheness_core::runtime::block_on;
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
     Annotations, BlobId, BlobQuery, Bytes, Change, Content, Digest, EntryKey, Fields, Location, MetadataBackend, Query,
-    Record, Timestamp, Version,
+    Record, Terms, Timestamp, Usage, Version,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -95,6 +95,7 @@ fn records() -> Vec<Record> {
         stored_size: 4_000_000_000,
         digest: Digest::Blake3([0xD1; 32]),
         key_digest: Some([0xE1; 32]),
+        terms: Terms::default(),
     };
     let in_blob = Record {
         key: "a/blob".into(),
@@ -110,6 +111,7 @@ fn records() -> Vec<Record> {
             tags: vec!["b".into(), "a".into()],
             description: Some("line one\nline two\0".into()),
         },
+        usage: Usage::default(),
         signature: Some(Bytes::from_static(&[0xF1; 32])),
     };
     let same_blob = Record { key: "a/copy\0🦀".into(), version: Version::from_bytes([0xA2; 16]), ..in_blob.clone() };
@@ -140,9 +142,11 @@ fn inline(key: &str, payload: &'static [u8]) -> Record {
             stored_size: payload.len() as u64,
             digest: Digest::Xxh3([0xD2; 16]),
             key_digest: None,
+            terms: Terms::default(),
         },
         location: Location::Inline(Bytes::from_static(payload)),
         annotations: Annotations::default(),
+        usage: Usage::default(),
         signature: None,
     }
 }

@@ -39,7 +39,13 @@ fn use_and_close(index: SqliteMetadata) {
     let line = refused.to_string();
     assert!(line.contains("index.db: the index was opened read-only"), "{line}");
     assert!(line.ends_with("(open it without read_only)"), "{line}");
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 9, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 9,
+        until_bytes: None,
+        until_entries: None,
+    };
     assert_eq!(block_on(index.reclaim(&plan)).unwrap_err().kind(), ErrorKind::ReadOnly);
     block_on(index.close()).unwrap();
 }

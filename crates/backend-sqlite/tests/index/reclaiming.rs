@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 fn plan(limit: usize, until_bytes: Option<u64>) -> Reclaim {
-    Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit, until_bytes }
+    Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit, until_bytes, until_entries: None }
 }
 
 #[test]

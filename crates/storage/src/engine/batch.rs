@@ -36,7 +36,7 @@ impl Engine {
         let mut prepared = Vec::with_capacity(puts.len());
         for (source, entry) in puts {
             entry.key.check_user()?;
-            let Encoded { spool, content, .. } = self.encode(source, entry.key_digest).await?;
+            let Encoded { spool, content, .. } = self.encode_for(source, &entry).await?;
             let bytes = match content.stored_size <= self.inline_limit() {
                 true => Bytes::InRecord(spool.finish()?.into_bytes()?),
                 false => Bytes::Waiting(Payload::Spool(spool)),

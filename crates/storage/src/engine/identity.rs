@@ -164,9 +164,11 @@ async fn record(parts: &Parts, store: StoreId) -> Result<()> {
             stored_size: 16,
             digest: Digest::of(DigestAlgorithm::Xxh3, &bytes),
             key_digest: None,
+            terms: crate::Terms::default(),
         },
         location: Location::Inline(bytes),
         annotations: crate::Annotations::default(),
+        usage: crate::Usage::default(),
         signature: None,
     };
     let change = Change::Put { record: Box::new(record), condition: Condition::Absent };

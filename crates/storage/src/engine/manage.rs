@@ -62,6 +62,7 @@ impl Engine {
             order: ReclaimOrder::Key,
             limit: BATCH,
             until_bytes: None,
+            until_entries: None,
         })
         .await
     }
@@ -74,8 +75,14 @@ impl Engine {
     pub async fn remove_expired(&self) -> Result<u64> {
         self.check_writable()?;
         let filter = Filter::le(Field::ExpiresAt, Operand::Now(0));
-        self.reclaim_all(Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: BATCH, until_bytes: None })
-            .await
+        self.reclaim_all(Reclaim::Entries {
+            filter,
+            order: ReclaimOrder::Expiry,
+            limit: BATCH,
+            until_bytes: None,
+            until_entries: None,
+        })
+        .await
     }
 
     async fn reclaim_all(&self, plan: Reclaim) -> Result<u64> {

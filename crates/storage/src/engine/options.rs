@@ -14,6 +14,8 @@ pub struct EngineOptions {
     pub compression: Compression,
     /// The largest value, in bytes before the codec.
     pub max_value_size: u64,
+    /// The largest value, in stored bytes; `None` for any.
+    pub max_stored_size: Option<u64>,
     /// Values up to so many bytes are staged in memory, larger ones in a file.
     pub staging_memory: usize,
     /// The digest of stored bytes.
@@ -42,6 +44,7 @@ impl Default for EngineOptions {
             inline_limit: 16 << 10,
             compression: Compression::default(),
             max_value_size: 4 << 30,
+            max_stored_size: None,
             staging_memory: 8 << 20,
             digest: DigestAlgorithm::Xxh3,
             durability: Durability::default(),

@@ -2,7 +2,7 @@
 
 use super::options::{Choice, EngineOptions};
 use super::source::{Held, Source};
-use crate::{Content, Digest, Hasher};
+use crate::{Content, Digest, Hasher, Terms};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
 use std::io::{self, Read, Write};
@@ -26,12 +26,7 @@ pub(super) struct Encoded {
 }
 
 /// Runs a value through the pipeline.
-pub(super) fn encode(
-    source: Source<'_>,
-    options: &EngineOptions,
-    staging: Option<&Path>,
-    key_digest: Option<[u8; 32]>,
-) -> Result<Encoded> {
+pub(super) fn encode(source: Source<'_>, options: &EngineOptions, staging: Option<&Path>) -> Result<Encoded> {
     let hints = &source.format.hints;
     let output = Output {
         hasher: Hasher::new(options.digest),
@@ -72,7 +67,8 @@ pub(super) fn encode(
         raw_size,
         stored_size: output.size,
         digest: output.digest(),
-        key_digest,
+        key_digest: None,
+        terms: Terms::default(),
     };
     content.check()?;
     Ok(Encoded { spool: output.spool, content, content_key })

@@ -6,7 +6,8 @@ use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
 use super::staging::Payload;
 use crate::{
-    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, Outcome, PutBlob, Record, Trailer, Version,
+    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, Outcome, PutBlob, Record, Terms, Trailer,
+    Usage, Version,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
@@ -20,12 +21,24 @@ pub struct NewEntry {
     pub key: EntryKey,
     /// The full digest of the parameters that the key was made of.
     pub key_digest: Option<[u8; 32]>,
+    /// What the value is put under.
+    pub terms: Terms,
     /// From when on the value counts as expired.
     pub expires_at: Option<Timestamp>,
+    /// From when on nobody needs the value, not even as a stale one.
+    pub drop_at: Option<Timestamp>,
     /// What the user said about it.
     pub annotations: Annotations,
     /// What the key must be like before.
     pub condition: Condition,
+}
+
+impl NewEntry {
+    /// A record of a value and nothing else.
+    pub fn new(key: EntryKey, condition: Condition) -> Self {
+        let (terms, annotations) = (Terms::default(), Annotations::default());
+        Self { key, key_digest: None, terms, expires_at: None, drop_at: None, annotations, condition }
+    }
 }
 
 /// What became of a put.
@@ -48,7 +61,7 @@ impl Engine {
     pub async fn put(&self, source: Source<'_>, entry: NewEntry) -> Result<Written> {
         self.check_writable()?;
         entry.key.check_user()?;
-        let encoded = self.encode(source, entry.key_digest).await?;
+        let encoded = self.encode_for(source, &entry).await?;
         self.place(encoded, &entry).await
     }
 
@@ -59,23 +72,35 @@ impl Engine {
     /// As [`put`](Self::put); [`ErrorKind::Config`] for a store that is not content-addressable.
     pub async fn put_content(&self, source: Source<'_>) -> Result<EntryKey> {
         self.check_writable()?;
-        let encoded = self.encode(source, None).await?;
+        let encoded = self.encode(source).await?;
         let not_addressable = || Error::new(ErrorKind::Config, "the store is not content-addressable");
         let key = EntryKey::new(encoded.content_key.as_ref().ok_or_else(not_addressable)?);
-        let (annotations, condition) = (Annotations::default(), Condition::Absent);
-        let entry = NewEntry { key, key_digest: None, expires_at: None, annotations, condition };
+        let entry = NewEntry::new(key, Condition::Absent);
         self.place(encoded, &entry).await?;
         Ok(entry.key)
     }
 
+    /// Runs the value of an entry through the pipeline.
+    pub(super) async fn encode_for(&self, source: Source<'_>, entry: &NewEntry) -> Result<Encoded> {
+        let mut encoded = self.encode(source).await?;
+        let content = &mut encoded.content;
+        if self.options.max_stored_size.is_some_and(|limit| content.stored_size > limit) {
+            let message =
+                format!("the value takes {} stored bytes, more than the whole store may hold", content.stored_size);
+            return Err(Error::new(ErrorKind::TooLarge, message).key(&entry.key).advice("raise max_size"));
+        }
+        (content.key_digest, content.terms) = (entry.key_digest, entry.terms.clone());
+        Ok(encoded)
+    }
+
     /// Runs a value through the pipeline: a borrowed one here, any other where computations belong.
-    pub(super) async fn encode(&self, source: Source<'_>, key_digest: Option<[u8; 32]>) -> Result<Encoded> {
+    pub(super) async fn encode(&self, source: Source<'_>) -> Result<Encoded> {
         let staging = self.blobs.staging();
         let Source { held, handler, format, type_name } = source;
         let held = match held {
             Held::Borrowed(_) => {
                 let source = Source { held, handler, format, type_name };
-                return pipeline::encode(source, &self.options, staging, key_digest);
+                return pipeline::encode(source, &self.options, staging);
             }
             Held::Shared(value) => Held::Shared(value),
             Held::Encoded(bytes) => Held::Encoded(bytes),
@@ -83,7 +108,7 @@ impl Engine {
         };
         let owned = Source { held, handler, format, type_name };
         let (options, staging) = (self.options.clone(), staging.map(ToOwned::to_owned));
-        self.driver.compute(move || pipeline::encode(owned, &options, staging.as_deref(), key_digest)).await
+        self.driver.compute(move || pipeline::encode(owned, &options, staging.as_deref())).await
     }
 
     /// Puts the stored bytes where they belong: into the record, into a blob that holds the same, or into a new one.
@@ -172,10 +197,11 @@ impl Engine {
             created_at: now,
             updated_at: now,
             expires_at: entry.expires_at,
-            drop_at: None,
+            drop_at: entry.drop_at,
             content,
             location,
             annotations: entry.annotations.clone(),
+            usage: Usage::default(),
             signature: None,
         })
     }

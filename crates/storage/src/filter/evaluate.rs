@@ -53,8 +53,16 @@ fn any(record: &Record, field: &Field, test: impl Fn(Found<'_>) -> bool) -> bool
         Field::TypeTag => Some(Found::Text(&record.content.type_tag)),
         Field::Description => record.annotations.description.as_deref().map(Found::Text),
         Field::Metadata(path) => inside(&record.annotations.metadata, path),
+        Field::Parameter(path) => return parameters(record).is_some_and(|all| inside(&all, path).is_some_and(test)),
+        Field::Namespace => record.content.terms.namespace.as_deref().map(Found::Text),
+        Field::Epoch => record.content.terms.epoch.map(|epoch| Found::Int(epoch.into())),
     };
     found.is_some_and(test)
+}
+
+/// The stored parameters, if they have names.
+fn parameters(record: &Record) -> Option<crate::Metadata> {
+    serde_json::from_str(record.content.terms.parameters.as_deref()?).ok()
 }
 
 fn inside<'r>(metadata: &'r crate::Metadata, path: &[String]) -> Option<Found<'r>> {

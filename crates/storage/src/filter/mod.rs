@@ -84,6 +84,12 @@ pub enum Field {
     Tag,
     /// A value inside the user's metadata, by the names that lead to it.
     Metadata(Vec<String>),
+    /// A value inside the stored parameters of the key, by the names that lead to it.
+    Parameter(Vec<String>),
+    /// The namespace of the key.
+    Namespace,
+    /// How many times tags had been invalidated when the value was put.
+    Epoch,
 }
 
 /// What a field is compared with.
@@ -114,6 +120,11 @@ impl Field {
     /// The metadata value under a top-level name.
     pub fn metadata(name: impl Into<String>) -> Self {
         Self::Metadata(vec![name.into()])
+    }
+
+    /// The parameter of that name, where parameters are stored.
+    pub fn parameter(name: impl Into<String>) -> Self {
+        Self::Parameter(vec![name.into()])
     }
 }
 

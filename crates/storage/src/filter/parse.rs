@@ -4,6 +4,9 @@ use super::{Comparison, Field, Filter, MAX_FILTER_DEPTH, Operand};
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use serde_json::{Map, Value as Json};
 
+/// What stands before the name of a parameter.
+const PARAMETER: &str = "$param.";
+
 /// Reads a filter from a JSON object, all of whose members must be met.
 ///
 /// | member | means |
@@ -11,6 +14,7 @@ use serde_json::{Map, Value as Json};
 /// | `"name": value`, `"outer.inner": value` | the metadata value under these names equals it |
 /// | `"name": {"$gte": value, …}` | every operator is met: `$eq $ne $gt $gte $lt $lte $in $nin $exists $prefix $not` |
 /// | `"$key"`, `"$size"`, `"$type"`, `"$tag"`, `"$description"` | the same for a field of the record |
+/// | `"$param.name"`, `"$namespace"` | the same for a stored parameter of the key, and for its namespace |
 /// | `"$created_at"`, `"$updated_at"`, `"$expires_at"` | the same, in microseconds since 1970 |
 /// | `"$and": […]`, `"$or": […]`, `"$not": {…}` | of filters |
 ///
@@ -69,14 +73,20 @@ fn field(name: &str) -> Result<Field> {
         "$type" => Field::TypeTag,
         "$description" => Field::Description,
         "$tag" => Field::Tag,
+        "$namespace" => Field::Namespace,
+        name if name.starts_with(PARAMETER) => Field::Parameter(path(name.trim_start_matches(PARAMETER))),
         name if name.starts_with('$') => {
             return Err(wrong(format!("{name} is no field and no operator that a filter can begin with")).advice(
-                "fields are $key, $size, $type, $tag, $description, $created_at, $updated_at, $expires_at; operators $and, \
-                 $or, $not",
+                "fields are $key, $size, $type, $tag, $description, $namespace, $param.NAME, $created_at, $updated_at, \
+                 $expires_at; operators $and, $or, $not",
             ));
         }
-        name => Field::Metadata(name.split('.').map(str::to_owned).collect()),
+        name => Field::Metadata(path(name)),
     })
+}
+
+fn path(names: &str) -> Vec<String> {
+    names.split('.').map(str::to_owned).collect()
 }
 
 fn condition(field: &Field, json: &Json, depth: usize) -> Result<Filter> {
@@ -177,6 +187,8 @@ mod tests {
                 Filter::And(vec![Filter::eq(Field::Tag, "x"), Filter::lt(Field::Size, 9)]),
             ),
             (json!({"$expires_at": {"$lt": 7}}), Filter::lt(Field::ExpiresAt, Timestamp::from_micros(7))),
+            (json!({"$param.model.depth": 3}), Filter::eq(Field::Parameter(vec!["model".into(), "depth".into()]), 3)),
+            (json!({"$namespace": "team"}), Filter::eq(Field::Namespace, "team")),
             (json!({"$or": [{"a": 1}, {"a": 2}]}), Filter::Or(vec![Filter::eq(field(), 1), Filter::eq(field(), 2)])),
             (json!({"$and": [{"a": 1}]}), Filter::And(vec![Filter::eq(field(), 1)])),
             (json!({"$not": {"a": 1}}), !Filter::eq(field(), 1)),

@@ -51,6 +51,8 @@ pub enum Effect<'a> {
     Put(&'a Record),
     /// No record is under this key.
     Remove(&'a EntryKey),
+    /// The record under this key was used, last at this time and so many times.
+    Use(&'a EntryKey, Timestamp, u64),
     /// This is known of a blob. How many records name it is counted, not told.
     Blob(&'a BlobRecord),
     /// Nothing is known of this blob.
@@ -77,10 +79,6 @@ impl Index {
     pub fn stats(&self, now: Timestamp) -> MetadataStats {
         let Totals { entries, bytes, blobs, condemned } = self.totals;
         MetadataStats { entries, bytes: u64::try_from(bytes).unwrap_or(u64::MAX), blobs, condemned, now }
-    }
-
-    pub(super) fn totals(&self) -> Totals {
-        self.totals
     }
 
     /// What is known of the blobs that a query means.
@@ -134,6 +132,13 @@ impl Index {
     /// Applies one change, if its condition is met, and tells its effect.
     pub(super) fn apply(&mut self, change: Change, now: Timestamp, mut applied: impl FnMut(Effect<'_>)) -> Outcome {
         let (steps, key) = (self.journal.len(), change.key().cloned());
+        if let Change::Use { key, at, hits } = &change {
+            let outcome = self.note_use(key, *at, *hits);
+            if outcome.is_applied() {
+                applied(Effect::Use(key, *at, *hits));
+            }
+            return outcome;
+        }
         let blob = match &change {
             Change::Condemn { blob } | Change::Forget { blob } => Some(*blob),
             _ => None,
@@ -155,6 +160,7 @@ impl Index {
         match effect {
             Effect::Put(record) => self.put(Box::new(record.clone()), &Condition::Always, at).is_applied(),
             Effect::Remove(key) => self.remove(key.clone(), &Condition::Always, at).is_applied(),
+            Effect::Use(key, used_at, hits) => self.note_use(key, used_at, hits).is_applied(),
             Effect::Blob(blob) => {
                 let references = self.references(blob.id).unwrap_or(0);
                 let possible = (references == 0) == blob.condemned_at.is_some();
@@ -193,6 +199,7 @@ impl Index {
                 current => Outcome::Unmet { current: current.map(|record| record.version) },
             },
             Change::Remove { key, condition } => self.remove(key, &condition, now),
+            Change::Use { key, at, hits } => self.note_use(&key, at, hits),
             Change::Condemn { blob } => match self.references(blob) {
                 Some(0) => applied_to_blob(),
                 Some(_) => Outcome::Unmet { current: None },
@@ -231,13 +238,25 @@ impl Index {
         self.journal.clear();
     }
 
-    fn put(&mut self, record: Box<Record>, condition: &Condition, now: Timestamp) -> Outcome {
+    fn note_use(&mut self, key: &EntryKey, at: Timestamp, hits: u64) -> Outcome {
+        let Some(record) = self.records.get(key) else { return Outcome::Unmet { current: None } };
+        let mut used = record.clone();
+        used.usage.note(at, hits);
+        let previous = Some(used.version);
+        self.set_record(key.clone(), Some(used));
+        Outcome::Applied { previous, condemned: Vec::new() }
+    }
+
+    fn put(&mut self, mut record: Box<Record>, condition: &Condition, now: Timestamp) -> Outcome {
         let current = self.records.get(&record.key).map(|record| &**record);
         let previous = version(current);
         if !condition.is_met(current, now) {
             return Outcome::Unmet { current: previous };
         }
         let replaced = current.and_then(Record::blob);
+        if let Some(current) = current {
+            record.usage = current.usage;
+        }
         // The new reference comes first: putting a record again must not condemn the blob that it keeps.
         if let Some(id) = record.blob() {
             let named = match self.blobs.get(&id) {

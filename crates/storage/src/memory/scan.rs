@@ -1,7 +1,7 @@
 //! What looks through many records of an index: pages, and giving space back.
 
 use super::index::{Effect, Index, projected};
-use crate::{Change, Condition, Cursor, EntryKey, Outcome, Page, Query, Reclaim, ReclaimOrder, Reclaimed, Record};
+use crate::{Change, Condition, Cursor, EntryKey, Outcome, Page, Query, Reclaim, Reclaimed};
 use cacheness_core::Timestamp;
 use std::ops::Bound;
 
@@ -36,17 +36,18 @@ impl Index {
 
     /// Removes what a plan means at the time `now` and tells `applied` each effect, in their order.
     pub fn reclaim(&mut self, plan: &Reclaim, now: Timestamp, mut applied: impl FnMut(Effect<'_>)) -> Reclaimed {
-        let Reclaim::Entries { filter, order, limit, until_bytes } = plan;
+        let Reclaim::Entries { filter, order, limit, .. } = plan;
         let mut candidates: Vec<_> = self
             .records()
             .values()
             .filter(|record| !record.key.is_system() && filter.matches(record, now))
-            .map(|record| (rank(record, *order), record.key.clone()))
+            .map(|record| (order.rank(record), record.key.clone()))
             .collect();
         candidates.sort();
         let mut reclaimed = Reclaimed::default();
         for (_, key) in candidates {
-            if until_bytes.is_some_and(|bytes| self.totals().bytes <= bytes.into()) {
+            let totals = self.stats(now);
+            if plan.is_enough(totals.bytes, totals.entries) {
                 break;
             }
             if reclaimed.keys.len() == *limit {
@@ -60,14 +61,5 @@ impl Index {
             }
         }
         reclaimed
-    }
-}
-
-/// What comes before a record's key in an order.
-fn rank(record: &Record, order: ReclaimOrder) -> (bool, Option<Timestamp>) {
-    match order {
-        ReclaimOrder::Key => (false, None),
-        ReclaimOrder::Expiry => (record.expires_at.is_none(), record.expires_at),
-        ReclaimOrder::Created => (false, Some(record.created_at)),
     }
 }

@@ -14,7 +14,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 fn entry(key: EntryKey, annotations: Annotations, condition: Condition) -> NewEntry {
-    NewEntry { key, key_digest: None, expires_at: None, annotations, condition }
+    NewEntry { annotations, ..NewEntry::new(key, condition) }
 }
 
 /// Some entries, and where to go on: pass `next` to [`Query::after`].

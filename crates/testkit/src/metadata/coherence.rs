@@ -19,7 +19,7 @@ pub(super) async fn a_copy_is_stale_after_every_change_of_its_record(subject: &M
     put_all(&*store, [sample("key"), sample("kept")]).await?;
     let before = stamp();
     let filter = Filter::eq(Field::Key, "key");
-    let plan = Reclaim::Entries { filter, order: ReclaimOrder::Key, limit: 10, until_bytes: None };
+    let plan = Reclaim::Entries { filter, order: ReclaimOrder::Key, limit: 10, until_bytes: None, until_entries: None };
     assert_eq!(reclaim(&*store, plan).await?.keys, ["key".into()]);
     assert!(before.is_some_and(|stamp| !reader.is_fresh(stamp)), "a reclaim left the copy fresh");
     Ok(())

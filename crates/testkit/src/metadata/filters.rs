@@ -93,7 +93,13 @@ pub(super) async fn a_filter_nested_too_deep_is_refused(subject: &MetadataSubjec
         let refused = store.page(&query, after).await.map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::InvalidQuery));
     }
-    let plan = Reclaim::Entries { filter: deeper.clone(), order: ReclaimOrder::Key, limit: 10, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: deeper.clone(),
+        order: ReclaimOrder::Key,
+        limit: 10,
+        until_bytes: None,
+        until_entries: None,
+    };
     let refused = store.reclaim(&plan).await.map_err(|error| error.kind());
     assert_eq!(refused, Err(ErrorKind::InvalidQuery));
     for condition in [Condition::Present(deeper.clone()), Condition::AbsentUnless(deeper)] {
@@ -114,8 +120,13 @@ pub(super) async fn a_reclaim_means_the_same_as_filters(subject: &MetadataSubjec
         let mut expected: Vec<_> =
             records.iter().filter(|record| filter.matches(record, NOW)).map(|record| record.key.clone()).collect();
         expected.sort();
-        let plan =
-            Reclaim::Entries { filter: filter.clone(), order: ReclaimOrder::Key, limit: 1000, until_bytes: None };
+        let plan = Reclaim::Entries {
+            filter: filter.clone(),
+            order: ReclaimOrder::Key,
+            limit: 1000,
+            until_bytes: None,
+            until_entries: None,
+        };
         assert_eq!(reclaim(&*store, plan).await?.keys, expected, "{filter:?}");
     }
     Ok(())

@@ -8,7 +8,13 @@ use cacheness_core::ErrorKind;
 use cacheness_storage::{BlobQuery, EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
 
 fn reclaim_all() -> Reclaim {
-    Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 10, until_bytes: None }
+    Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 10,
+        until_bytes: None,
+        until_entries: None,
+    }
 }
 
 pub(super) async fn it_prints_as_one_line(subject: &MetadataSubject) -> Result<()> {

@@ -28,7 +28,7 @@ pub(super) async fn commits_made_by_chance_agree_with_the_store_in_memory(subjec
         if commit % 10 == 9 {
             let order = if rng.below(2) == 0 { ReclaimOrder::Key } else { ReclaimOrder::Created };
             let until_bytes = (rng.below(2) == 0).then(|| rng.below(2000));
-            let plan = Reclaim::Entries { filter: filter(&rng), order, limit: 2, until_bytes };
+            let plan = Reclaim::Entries { filter: filter(&rng), order, limit: 2, until_bytes, until_entries: None };
             let mut expected = reclaim(&reference, plan.clone()).await?;
             let mut reclaimed = reclaim(&*store, plan.clone()).await?;
             expected.condemned.sort();

@@ -99,7 +99,13 @@ pub(super) async fn a_read_only_opening_refuses_every_change(subject: &MetadataS
             assert!(!error.is_some_and(|error| error.is_retryable()), "trying again does not help");
         }
     }
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 10, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 10,
+        until_bytes: None,
+        until_entries: None,
+    };
     let error = store.reclaim(&plan).await.err();
     assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ReadOnly), "reclaim");
     assert_eq!(everything(&*store).await?, before);

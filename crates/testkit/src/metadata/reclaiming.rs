@@ -7,7 +7,7 @@ use cacheness_core::Timestamp;
 use cacheness_storage::{EntryKey, Field, Fields, Filter, Query, Reclaim, ReclaimOrder, Reclaimed, Record};
 
 fn entries(order: ReclaimOrder, limit: usize, until_bytes: Option<u64>) -> Reclaim {
-    Reclaim::Entries { filter: Filter::All, order, limit, until_bytes }
+    Reclaim::Entries { filter: Filter::All, order, limit, until_bytes, until_entries: None }
 }
 
 fn names(reclaimed: &Reclaimed) -> Vec<&str> {
@@ -115,7 +115,8 @@ pub(super) async fn a_reclaim_spares_what_its_filter_does_not_mean(subject: &Met
     let live = Record { expires_at: Some(NOW.offset(1)), ..sample("live") };
     put_all(&*store, [expired, live, sample("endless")]).await?;
     let filter = Filter::le(Field::ExpiresAt, NOW);
-    let plan = Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: 100, until_bytes: None };
+    let plan =
+        Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: 100, until_bytes: None, until_entries: None };
     assert_eq!(names(&reclaim(&*store, plan).await?), ["expired"]);
     assert_eq!(keys(&*store, &Query::new()).await?, ["endless", "live"]);
     Ok(())

@@ -79,7 +79,8 @@ pub(super) async fn now_in_a_reclaim_is_the_time_of_the_store(subject: &Metadata
     let store = subject.open().await?;
     past_and_future(&*store).await?;
     let filter = Filter::le(Field::ExpiresAt, Operand::Now(0));
-    let plan = Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: 100, until_bytes: None };
+    let plan =
+        Reclaim::Entries { filter, order: ReclaimOrder::Expiry, limit: 100, until_bytes: None, until_entries: None };
     reclaim(&*store, plan).await?;
     assert_eq!(keys(&*store, &Query::new()).await?, ["future"]);
     Ok(())

@@ -60,7 +60,13 @@ pub(super) async fn totals_follow_batches_and_reclaims(subject: &MetadataSubject
     assert_eq!(totals(&*store).await?, [20, 600, 5, 0], "an aborted commit counts nothing");
     store.commit(aborted, OnUnmet::Skip).await?;
     assert_eq!(totals(&*store).await?, [18, 500, 4, 1]);
-    let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 10, until_bytes: None };
+    let plan = Reclaim::Entries {
+        filter: Filter::All,
+        order: ReclaimOrder::Key,
+        limit: 10,
+        until_bytes: None,
+        until_entries: None,
+    };
     reclaim(&*store, plan).await?;
     assert_eq!(totals(&*store).await?, [8, 80, 0, 5]);
     Ok(())

@@ -344,7 +344,7 @@ impl MetadataBackend for Flawed {
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
         self.enter_to_change().await?;
         let mut plan = plan.clone();
-        if let Reclaim::Entries { filter, order, limit, until_bytes } = &mut plan {
+        if let Reclaim::Entries { filter, order, limit, until_bytes, until_entries: None } = &mut plan {
             *filter = self.filter(filter);
             match self.flaw {
                 IgnoresReclaimFilter => *filter = Filter::All,

@@ -90,9 +90,11 @@ fn record(version: u64, size: usize) -> Record {
             stored_size: size as u64,
             digest: Digest::of(DigestAlgorithm::Xxh3, b""),
             key_digest: None,
+            terms: cacheness_storage::Terms::default(),
         },
         location: Location::Inline(Bytes::from(vec![0; size])),
         annotations: Annotations::default(),
+        usage: cacheness_storage::Usage::default(),
         signature: None,
     }
 }
