@@ -1,13 +1,18 @@
 //! Opening a cache.
 
 use crate::compute::Flights;
-use crate::core::{Core, OnInvalid};
-use crate::options::check_ttl;
+use crate::core::{Core, OnInvalid, Shared};
+use crate::limits::{EvictionPolicy, LimitOptions, Limits};
+use crate::memory::{MemoryConfig, MemoryLayer};
+use crate::options::{StoreParameters, check_ttl};
 use crate::stats::Counters;
+use crate::tags::Tags;
+use crate::uses::Uses;
 use crate::{Bundle, Registry, future, sync};
+use cacheness_core::size::{IntoSize, Size};
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
 use cacheness_storage::engine::Compression;
-use cacheness_storage::opening::{Checked, Opening};
+use cacheness_storage::opening::{Checked, Opening, Problems};
 use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend};
 use std::marker::PhantomData;
 use std::path::Path;
@@ -20,12 +25,25 @@ pub struct CacheBuilder<C> {
     opening: Opening,
     default_ttl: Option<Duration>,
     on_invalid: OnInvalid,
+    limits: LimitOptions,
+    max_size: Option<Result<Size>>,
+    memory: Option<MemoryConfig>,
+    parameters: StoreParameters,
     cache: PhantomData<fn() -> C>,
 }
 
 impl<C> CacheBuilder<C> {
     pub(crate) fn new<B: Bundle>() -> Self {
-        Self { opening: Opening::of::<B>(), default_ttl: None, on_invalid: OnInvalid::default(), cache: PhantomData }
+        Self {
+            opening: Opening::of::<B>(),
+            default_ttl: None,
+            on_invalid: OnInvalid::default(),
+            limits: LimitOptions::default(),
+            max_size: None,
+            memory: Some(MemoryConfig::default()),
+            parameters: StoreParameters::default(),
+            cache: PhantomData,
+        }
     }
 
     /// The directory of the cache; index and blobs lie there unless they are named otherwise.
@@ -74,6 +92,66 @@ impl<C> CacheBuilder<C> {
     #[must_use]
     pub fn default_ttl(mut self, ttl: Duration) -> Self {
         self.default_ttl = Some(ttl);
+        self
+    }
+
+    /// What all values together may take at rest: a number of bytes, or words such as `"10 GiB"`. 10 GB unless set.
+    ///
+    /// After a put that went above it, the entries that the [policy](Self::eviction) names first go until the
+    /// [low-water mark](Self::low_water) is reached. A value that is larger on its own is refused. Zero is an error of `open`.
+    #[must_use]
+    pub fn max_size(mut self, size: impl IntoSize) -> Self {
+        self.max_size = Some(size.into_size());
+        self
+    }
+
+    /// No limit of size.
+    #[must_use]
+    pub fn unlimited(mut self) -> Self {
+        (self.limits.max_bytes, self.max_size) = (None, None);
+        self
+    }
+
+    /// How many entries there may be; any number unless set. Zero is an error of `open`.
+    #[must_use]
+    pub fn max_entries(mut self, entries: u64) -> Self {
+        self.limits.max_entries = Some(entries);
+        self
+    }
+
+    /// Which entries make room for others; the least recently used unless set.
+    #[must_use]
+    pub fn eviction(mut self, policy: EvictionPolicy) -> Self {
+        self.limits.policy = policy;
+        self
+    }
+
+    /// The part of a limit that an eviction goes down to, in percent from 1 to 100; 80 unless set.
+    #[must_use]
+    pub fn low_water(mut self, percent: u8) -> Self {
+        self.limits.low_water = percent;
+        self
+    }
+
+    /// Copies of values in this process's memory: 64 MiB, W-TinyLFU, each proven fresh before it is served, unless set.
+    #[must_use]
+    pub fn memory(mut self, config: MemoryConfig) -> Self {
+        self.memory = Some(config);
+        self
+    }
+
+    /// No copies in memory.
+    #[must_use]
+    pub fn no_memory(mut self) -> Self {
+        self.memory = None;
+        self
+    }
+
+    /// Whether the parameters of keys are kept beside entries: for [`Entry::parameters`](crate::Entry::parameters), for
+    /// filters, and so that `explain` can name the nearest ones. Off unless set.
+    #[must_use]
+    pub fn store_parameters(mut self, parameters: StoreParameters) -> Self {
+        self.parameters = parameters;
         self
     }
 
@@ -162,28 +240,57 @@ impl<C> CacheBuilder<C> {
 
     /// Checks everything that can be checked without opening anything.
     fn plan(self) -> Result<Plan> {
-        let (checked, default_ttl) = self.opening.check(self.default_ttl.map(check_ttl).transpose())?;
-        Ok(Plan { checked, default_ttl, on_invalid: self.on_invalid })
+        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, .. } = self;
+        let mut problems = Problems::default();
+        problems.sift(default_ttl.map(check_ttl).transpose());
+        if let Some(Size(bytes)) = problems.sift(max_size.transpose()).flatten() {
+            limits.max_bytes = Some(bytes);
+        }
+        problems.sift(limits.check());
+        problems.sift(memory.as_ref().map(MemoryConfig::check).transpose());
+        opening.options.max_stored_size = limits.max_bytes;
+        let own = Own { default_ttl, on_invalid, limits, memory, parameters };
+        let (checked, own) = opening.check(problems, own)?;
+        Ok(Plan { checked, own })
     }
+}
+
+/// What only a cache is made of.
+struct Own {
+    default_ttl: Option<Duration>,
+    on_invalid: OnInvalid,
+    limits: LimitOptions,
+    memory: Option<MemoryConfig>,
+    parameters: StoreParameters,
 }
 
 struct Plan {
     checked: Checked,
-    default_ttl: Option<Duration>,
-    on_invalid: OnInvalid,
+    own: Own,
 }
 
 impl Plan {
     async fn open(self) -> Result<Arc<Core>> {
-        let Self { checked, default_ttl, on_invalid } = self;
+        let Self { checked, own } = self;
+        let Own { default_ttl, on_invalid, limits, memory, parameters } = own;
+        let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
-        Ok(Arc::new(Core {
-            engine,
+        let coherence = engine.metadata().coherence();
+        let memory = memory.map(|config| MemoryLayer::new(&config, coherence.clone(), &*rng)).transpose()?;
+        let shared = Shared {
             default_ttl,
             on_invalid,
+            read_only,
             counters: Counters::default(),
             flights: Flights::default(),
-        }))
+            memory,
+            tags: Tags::new(&coherence),
+            uses: Uses::new(engine.clock().now()),
+            limits: Limits::new(limits),
+            parameters,
+            engine,
+        };
+        Ok(Arc::new(Core { shared: Arc::new(shared), namespace: None }))
     }
 }
 

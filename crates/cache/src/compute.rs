@@ -1,13 +1,12 @@
 //! `get_or_put`: one computation a key, however many callers miss it at once.
 
 use crate::core::{Core, OnInvalid};
-use crate::liveness::{judge, live};
 use crate::{Key, MissReason, PutOptions};
 use cacheness_core::flight::{self, Lead, Turn};
 use cacheness_core::{Error, ErrorKind, Op, Result};
 use cacheness_handlers::Value;
 use cacheness_storage::engine::{Found, Lookup, Source};
-use cacheness_storage::{Condition, Fields, Filter, Record};
+use cacheness_storage::{Condition, Fields, Record};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -102,11 +101,11 @@ impl Face {
 impl Core {
     /// Looks once more, without counting.
     async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
-        let now = self.now();
-        let judged = |record: &Record| judge(key, record, now).map_err(|reason| (reason, record.version));
-        let (condition, error) = match self.engine.find(&key.entry_key(), Fields::VALUE, judged).await {
+        let judge = self.judge().await?;
+        let judged = |record: &Record| judge.check(key, record).map_err(|reason| (reason, record.version));
+        let (condition, error) = match self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), judged).await {
             Ok(Lookup::Absent | Lookup::Refused((MissReason::Expired, _))) => {
-                return Ok(Look::Missing(Condition::AbsentUnless(live())));
+                return Ok(Look::Missing(Condition::AbsentUnless(judge.live())));
             }
             Ok(Lookup::Refused((_, version))) => return Ok(Look::Missing(Condition::Version(version))),
             Ok(Lookup::Found(Found { record, stored })) => {
@@ -146,7 +145,7 @@ impl Core {
     }
 
     async fn write_computed<T: Value>(&self, key: Key, value: Arc<T>, condition: Condition) -> Result<()> {
-        let put = self.prepare_put(key, PutOptions::new())?;
+        let put = self.ready(self.prepare_put(key, PutOptions::new())?)?;
         self.write(put, Source::shared(self.engine.handlers(), value)?, condition).await.map(drop)
     }
 
@@ -155,11 +154,6 @@ impl Core {
         for key in keys {
             self.flights.overtake(key).await;
         }
-    }
-
-    pub(crate) async fn clear(&self) -> Result<u64> {
-        self.flights.overtake_all().await;
-        self.engine.remove_where(&Filter::All).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The two handles, and the cache that each of them shares.
 
 use crate::core::Core;
+use crate::key::Namespace;
 use crate::{Bare, Bundle, CacheBuilder};
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,6 +23,39 @@ macro_rules! handle {
 
             pub(crate) fn core(&self) -> &Arc<Core> {
                 &self.core
+            }
+        }
+
+        impl<B> Cache<B> {
+            /// The part of the cache that has this name. Keys in it are others than the same parameters make elsewhere;
+            /// `entries`, `clear`, `invalidate_where` and `invalidate_tag` of its handle mean its entries alone. Limits,
+            /// statistics and closing are those of the whole cache, and the whole cache's handle means all entries.
+            ///
+            /// ```
+            /// use cacheness_cache::{Bare, sync::Cache};
+            ///
+            /// let cache = Cache::<Bare>::builder().metadata("memory:").blobs("memory:").open()?;
+            /// let (red, blue) = (cache.namespace("red")?, cache.namespace("blue")?);
+            /// red.put("answer", &42)?;
+            /// assert_eq!(blue.get::<i32>("answer")?, None);
+            /// assert_eq!((blue.clear()?, red.clear()?), (0, 1));
+            /// # Ok::<(), cacheness_cache::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            ///
+            /// [`Config`](crate::ErrorKind::Config) for a name that is empty, longer than 64 characters, reserved
+            /// (`default`, `system`, or beginning with `.` or `_`), or has others than letters, digits, `.`, `_` and `-`.
+            pub fn namespace(&self, name: &str) -> cacheness_core::Result<Self> {
+                let namespace = Namespace::new(name).map_err(|error| error.operation("namespace"))?;
+                let core = Core { shared: self.core.shared.clone(), namespace: Some(namespace) };
+                Ok(Self::from_core(Arc::new(core)))
+            }
+
+            /// Begins to count hits, misses, puts and evictions anew, for all handles of the cache. What is in it is not
+            /// changed.
+            pub fn reset_stats(&self) {
+                self.core.counters.reset();
             }
         }
 

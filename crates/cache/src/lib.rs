@@ -4,19 +4,26 @@ mod batch;
 mod builder;
 mod compute;
 mod core;
+mod explain;
 mod face;
 mod handle;
 mod key;
+mod limits;
 mod liveness;
+mod manage;
 mod memory;
 mod options;
+mod read;
 mod stats;
+mod tags;
 #[cfg(feature = "tokio")]
 mod tokio_runtime;
 mod ttl;
+mod uses;
 
 pub use builder::CacheBuilder;
 pub use cacheness_core::policy::Policy as MemoryPolicy;
+pub use cacheness_core::size::{IntoSize, Size};
 pub use cacheness_core::{Error, ErrorKind, Op, Result};
 pub use cacheness_storage::engine::Compression;
 pub use cacheness_storage::{Bare, Bundle, Registry};
@@ -24,11 +31,12 @@ pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Problem, Qu
 pub use core::OnInvalid;
 pub use face::GetOrPut;
 pub use handle::{future, sync};
-pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};
+pub use key::{FileContent, Key, KeySpec, Unordered, canonical_bytes, file, hash_content, unordered};
+pub use limits::EvictionPolicy;
 #[doc(hidden)]
 pub use memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup, MemoryStats, Ticket};
-pub use options::PutOptions;
-pub use stats::{MissReason, Stats};
+pub use options::{CopyOptions, PutOptions, StoreParameters};
+pub use stats::{HandlerStats, MissReason, Stats};
 #[cfg(feature = "tokio")]
 pub use tokio_runtime::TokioRuntime;
 pub use ttl::{GetOptions, Ttl};

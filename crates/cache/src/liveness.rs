@@ -2,21 +2,66 @@
 
 use crate::Key;
 use crate::stats::MissReason;
+use crate::tags::Epochs;
 use cacheness_core::Timestamp;
-use cacheness_storage::{Field, Filter, Operand, Record};
+use cacheness_storage::{Field, Fields, Filter, Operand, Record};
+use std::sync::Arc;
 
-/// Refuses a record that is expired at `now` or belongs to other parameters.
-pub(crate) fn judge(key: Key, record: &Record, now: Timestamp) -> Result<(), MissReason> {
-    if record.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return Err(MissReason::Expired);
+/// What is known at a moment about what lives: the time, and the tags that were invalidated.
+#[derive(Debug, Clone)]
+pub(crate) struct Judge {
+    pub(crate) now: Timestamp,
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Judge {
+    /// Refuses a record that is expired or invalidated, or belongs to other parameters.
+    pub(crate) fn check(&self, key: Key, record: &Record) -> Result<(), MissReason> {
+        self.check_use(key, record)?;
+        if is_past(record.expires_at, self.now) { Err(MissReason::Expired) } else { Ok(()) }
     }
-    match (key.full_digest(), record.content.key_digest) {
-        (Some(asked), Some(stored)) if asked != stored => Err(MissReason::OtherType),
-        _ => Ok(()),
+
+    /// Refuses a record that is of no use whatever its age: invalidated, to be dropped, or of other parameters.
+    pub(crate) fn check_use(&self, key: Key, record: &Record) -> Result<(), MissReason> {
+        if is_past(record.expires_at, self.now) && is_past(record.drop_at, self.now) {
+            return Err(MissReason::Expired);
+        }
+        if self.epochs.is_dead(record) {
+            return Err(MissReason::Invalidated);
+        }
+        match (key.full_digest(), record.content.key_digest) {
+            (Some(asked), Some(stored)) if asked != stored => Err(MissReason::OtherType),
+            _ => Ok(()),
+        }
+    }
+
+    /// Means the records that are live at the time of the index.
+    pub(crate) fn live(&self) -> Filter {
+        let unexpired = !Filter::exists(Field::ExpiresAt) | Filter::gt(Field::ExpiresAt, Operand::Now(0));
+        match self.epochs.dead() {
+            Some(dead) => unexpired & !dead,
+            None => unexpired,
+        }
+    }
+
+    /// What to read so that a record can be judged, besides `fields`.
+    pub(crate) fn fields(&self, fields: Fields) -> Fields {
+        Fields { annotations: fields.annotations || !self.epochs.is_empty(), ..fields }
+    }
+
+    /// Means the records that are of no use to anybody any more: invalidated, or past the time for which they may be
+    /// served, stale or not.
+    pub(crate) fn dead(&self) -> Filter {
+        let past = |field: Field| Filter::le(field, Operand::Now(0));
+        let unneeded = past(Field::ExpiresAt) & (past(Field::DropAt) | !Filter::exists(Field::DropAt));
+        match self.epochs.dead() {
+            Some(dead) => unneeded | dead,
+            None => unneeded,
+        }
     }
 }
 
-/// Means the records that are not expired at the time of the index.
-pub(crate) fn live() -> Filter {
-    !Filter::exists(Field::ExpiresAt) | Filter::gt(Field::ExpiresAt, Operand::Now(0))
+/// Past means now or earlier, everywhere.
+fn is_past(time: Option<Timestamp>, now: Timestamp) -> bool {
+    time.is_some_and(|time| now >= time)
 }

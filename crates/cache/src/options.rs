@@ -1,5 +1,6 @@
 //! What a put says beyond key and value.
 
+use crate::key::{Canonical, redact};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage as storage;
 use serde::Serialize;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub struct PutOptions {
     pub(crate) stored: storage::PutOptions,
     pub(crate) ttl: Option<Duration>,
+    pub(crate) idle_ttl: Option<Duration>,
 }
 
 impl PutOptions {
@@ -35,6 +37,14 @@ impl PutOptions {
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long the value lives after it was put or read last; together with a TTL, whichever ends first. Zero is an error
+    /// of the put. Reads move the expiry when less than half of the time is left.
+    #[must_use]
+    pub fn idle_ttl(mut self, idle: Duration) -> Self {
+        self.idle_ttl = Some(idle);
         self
     }
 
@@ -57,6 +67,56 @@ impl PutOptions {
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.stored = self.stored.description(description);
         self
+    }
+}
+
+/// What a copy or a renaming says beyond its keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CopyOptions {
+    pub(crate) overwrite: bool,
+}
+
+impl CopyOptions {
+    /// Nothing: a live entry under the other key is an error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the copy may take the place of a live entry.
+    #[must_use]
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+}
+
+/// Whether the parameters of keys are kept beside entries, for people, filters and `explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StoreParameters {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are.
+    On,
+    /// They are, without the values of parameters of these names, at any depth.
+    Redacted(Vec<String>),
+}
+
+impl StoreParameters {
+    /// The parameters as they are kept.
+    pub(crate) fn text_of(&self, parameters: &Canonical) -> Result<Option<Box<str>>> {
+        let redacted = match self {
+            Self::Off => return Ok(None),
+            Self::On => [].as_slice(),
+            Self::Redacted(names) => names,
+        };
+        let Some(mut json) = parameters.parameters() else { return Ok(None) };
+        redact(&mut json, redacted);
+        let text = serde_json::to_string(&json).map_err(|source| {
+            Error::new(ErrorKind::Serialization, "the parameters cannot be written as JSON").source(source)
+        })?;
+        Ok(Some(text.into()))
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a cache counts.
 
+use crate::memory::MemoryStats;
 use cacheness_core::size::Size;
 use cacheness_storage::MetadataStats;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Why a get was a miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,54 +24,117 @@ pub enum MissReason {
     Corrupt,
     /// A newer version wrote the entry.
     TooNew,
+    /// A tag of the entry was invalidated since it was put.
+    Invalidated,
 }
 
-const REASONS: [(MissReason, &str); 6] = [
+const REASONS: [(MissReason, &str); 7] = [
     (MissReason::Absent, "absent"),
     (MissReason::Expired, "expired"),
     (MissReason::OtherType, "other type"),
     (MissReason::OtherSchema, "other schema"),
     (MissReason::Corrupt, "corrupt"),
     (MissReason::TooNew, "too new"),
+    (MissReason::Invalidated, "invalidated"),
 ];
 
-/// Counted since the cache was opened, by this handle and its clones.
+/// Counted since the cache was opened, or since it was told to begin anew, by all its handles.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     hits: AtomicU64,
     misses: [AtomicU64; REASONS.len()],
     puts: AtomicU64,
+    evictions: AtomicU64,
+    degraded: AtomicU64,
+    /// By type tag: few, and seldom new.
+    handlers: RwLock<Vec<(Box<str>, Arc<OfHandler>)>>,
+}
+
+#[derive(Debug, Default)]
+struct OfHandler {
+    hits: AtomicU64,
+    puts: AtomicU64,
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 impl Counters {
-    pub(crate) fn hit(&self) {
-        self.hits.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn hit(&self, type_tag: &str) {
+        add(&self.hits, 1);
+        self.of_handler(type_tag, |counters| add(&counters.hits, 1));
     }
 
     pub(crate) fn miss(&self, reason: MissReason) {
         if let Some(counter) = self.misses.get(reason as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
+            add(counter, 1);
         }
     }
 
-    pub(crate) fn put(&self) {
-        self.puts.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn put(&self, type_tag: &str) {
+        add(&self.puts, 1);
+        self.of_handler(type_tag, |counters| add(&counters.puts, 1));
     }
 
-    pub(crate) fn stats(&self, backend: String, totals: MetadataStats) -> Stats {
+    pub(crate) fn evicted(&self, count: u64) {
+        add(&self.evictions, count);
+    }
+
+    pub(crate) fn degraded(&self) {
+        add(&self.degraded, 1);
+    }
+
+    /// Begins anew.
+    pub(crate) fn reset(&self) {
+        let Self { hits, misses, puts, evictions, degraded, handlers } = self;
+        let all = [hits, puts, evictions, degraded].into_iter().chain(misses);
+        all.for_each(|counter| counter.store(0, Ordering::Relaxed));
+        handlers.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn of_handler(&self, type_tag: &str, count: impl Fn(&OfHandler)) {
+        let find = |handlers: &[(Box<str>, Arc<OfHandler>)]| {
+            handlers.iter().find(|(tag, _)| **tag == *type_tag).map(|(_, counters)| count(counters))
+        };
+        if find(&self.handlers.read().unwrap_or_else(PoisonError::into_inner)).is_some() {
+            return;
+        }
+        let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        if find(&handlers).is_none() {
+            let counters = Arc::<OfHandler>::default();
+            count(&counters);
+            handlers.push((type_tag.into(), counters));
+        }
+    }
+
+    pub(crate) fn stats(&self, backend: String, totals: MetadataStats, memory: Option<MemoryStats>) -> Stats {
+        let of_handler = |(tag, counters): &(Box<str>, Arc<OfHandler>)| {
+            let OfHandler { hits, puts } = &**counters;
+            (tag.to_string(), HandlerStats { hits: read(hits), puts: read(puts) })
+        };
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
         Stats {
             backend,
             entries: totals.entries,
             bytes: totals.bytes,
             blobs: totals.blobs,
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.each_ref().map(|counter| counter.load(Ordering::Relaxed)),
-            puts: self.puts.load(Ordering::Relaxed),
+            hits: read(&self.hits),
+            misses: self.misses.each_ref().map(read),
+            puts: read(&self.puts),
+            evictions: read(&self.evictions),
+            degraded: read(&self.degraded),
+            handlers: handlers.iter().map(of_handler).collect(),
+            memory,
         }
     }
 }
 
-/// What is in a cache, and what this handle and its clones did with it since it was opened.
+/// What is in a cache, and what its handles did with it since it was opened.
 ///
 /// `Display` prints a short report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +142,7 @@ impl Counters {
 pub struct Stats {
     /// The index and the blobs, as users name them.
     pub backend: String,
-    /// Entries, those that expired and were not cleaned up yet too.
+    /// Entries of the whole store, those that expired and were not cleaned up yet too.
     pub entries: u64,
     /// Stored bytes, in the index and in blobs.
     pub bytes: u64,
@@ -85,6 +151,24 @@ pub struct Stats {
     /// Gets that returned a value.
     pub hits: u64,
     misses: [u64; REASONS.len()],
+    /// Values stored.
+    pub puts: u64,
+    /// Entries that made room for others.
+    pub evictions: u64,
+    /// What went wrong without an error to anybody: no room could be made, or a computed value could not be stored.
+    pub degraded: u64,
+    /// Hits and puts by the type tag of the handler.
+    pub handlers: BTreeMap<String, HandlerStats>,
+    /// The memory layer, if there is one.
+    pub memory: Option<MemoryStats>,
+}
+
+/// What was done by one handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct HandlerStats {
+    /// Gets that returned a value of it.
+    pub hits: u64,
     /// Values stored.
     pub puts: u64,
 }
@@ -130,6 +214,15 @@ impl fmt::Display for Stats {
         if separator == ", " {
             f.write_str(")")?;
         }
-        write!(f, ", hit rate {:.1} %, {} puts", 100.0 * self.hit_rate(), self.puts)
+        write!(f, ", hit rate {:.1} %, {} puts", 100.0 * self.hit_rate(), self.puts)?;
+        for (count, name) in [(self.evictions, "evictions"), (self.degraded, "degraded")] {
+            if count > 0 {
+                write!(f, ", {count} {name}")?;
+            }
+        }
+        if let Some(memory) = &self.memory {
+            write!(f, "\n  in memory: {} copies, {}, {} hits", memory.entries, Size(memory.bytes), memory.hits)?;
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The end of time: about the year 294,000.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// The timestamp of so many microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

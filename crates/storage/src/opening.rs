@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 /// What is wrong with the options of a builder: all of it, in the order it was found.
 #[derive(Debug, Default)]
-struct Problems(Vec<Error>);
+pub struct Problems(Vec<Error>);
 
 impl Problems {
     /// Keeps the error, or gives what passed.
-    fn sift<T>(&mut self, checked: Result<T>) -> Option<T> {
+    pub fn sift<T>(&mut self, checked: Result<T>) -> Option<T> {
         checked.map_err(|error| self.0.push(error)).ok()
     }
 
@@ -67,21 +67,19 @@ impl Opening {
         }
     }
 
-    /// Checks everything that can be checked without opening anything, `own` with it: what only this builder knows.
+    /// Checks everything that can be checked without opening anything, besides the problems that only this builder knows.
     ///
     /// # Errors
     ///
     /// The only problem as it is; several as one [`ErrorKind::Config`] that names each of them.
-    pub fn check<T>(self, own: Result<T>) -> Result<(Checked, T)> {
+    pub fn check<T>(self, mut problems: Problems, own: T) -> Result<(Checked, T)> {
         let Self { registry, places, runtime, default_runtime, clock, rng, options } = self;
-        let mut problems = Problems::default();
         let registry = problems.sift(registry);
         let pair = registry.as_ref().and_then(|registry| places.check(&registry.backends, &mut problems));
-        let own = problems.sift(own);
         let options = problems.sift(check_options(&options)).map(|()| options);
         let runtime = problems.sift(runtime.map_or_else(default_runtime, Ok));
-        let checked = registry.zip(pair).zip(own).zip(options).zip(runtime);
-        let ((((registry, pair), own), options), runtime) = problems.settle(checked)?;
+        let checked = registry.zip(pair).zip(options).zip(runtime);
+        let (((registry, pair), options), runtime) = problems.settle(checked)?;
         Ok((Checked { registry, pair, runtime, clock, rng, options }, own))
     }
 }
@@ -100,6 +98,16 @@ impl Checked {
     /// What drives the opening.
     pub fn driver(&self) -> Driver {
         Driver::opening(self.runtime.clone())
+    }
+
+    /// Whether nothing may be changed.
+    pub fn is_read_only(&self) -> bool {
+        self.options.read_only
+    }
+
+    /// The chance.
+    pub fn rng(&self) -> Arc<dyn Rng> {
+        self.rng.clone()
     }
 
     /// Opens backends and engine.

@@ -42,7 +42,15 @@ pub enum ReclaimOrder {
     Random,
 }
 
+/// How many records one transaction removes.
+const BATCH: usize = 1000;
+
 impl Reclaim {
+    /// Everything that the filter means, a thousand records a batch.
+    pub fn all(filter: Filter, order: ReclaimOrder) -> Self {
+        Self::Entries { filter, order, limit: BATCH, until_bytes: None, until_entries: None }
+    }
+
     /// Whether a store of so many bytes and records has given enough back.
     pub fn is_enough(&self, bytes: u64, entries: u64) -> bool {
         let Self::Entries { until_bytes, until_entries, .. } = self;

@@ -1,7 +1,8 @@
 //! Computing what is not there.
 
 use crate::compute::Face;
-use crate::{Key, future, sync};
+use crate::key::Prepared;
+use crate::{future, sync};
 use cacheness_core::runtime::{BoxFuture, block_on};
 use cacheness_core::{Error, Result};
 use cacheness_handlers::Value;
@@ -43,7 +44,8 @@ impl<B> sync::Cache<B> {
     /// same key, which would wait for itself for ever.
     pub fn get_or_put<T: Value>(&self, key: impl Serialize, compute: impl FnOnce() -> T) -> Result<T> {
         let load = || {
-            let computed = Face::Blocking.get_or_put(self.core(), Key::of(key)?, || ready(Ok(compute())));
+            let computed =
+                Face::Blocking.get_or_put(self.core(), self.core().wanted(key)?.resolve()?, || ready(Ok(compute())));
             block_on(computed).map(unfailing)
         };
         load().map_err(|error: Error| error.operation("get_or_put"))
@@ -60,7 +62,9 @@ impl<B> sync::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>> {
-        let load = || block_on(Face::Blocking.get_or_put(self.core(), Key::of(key)?, || ready(compute())));
+        let load = || {
+            block_on(Face::Blocking.get_or_put(self.core(), self.core().wanted(key)?.resolve()?, || ready(compute())))
+        };
         load().map_err(|error: Error| error.operation("try_get_or_put"))
     }
 }
@@ -102,7 +106,7 @@ impl<B> future::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> F + Send + 'f,
     ) -> GetOrPut<'f, T> {
-        let (core, key) = (self.core().clone(), Key::of(key));
+        let (core, key) = (self.core().clone(), self.core().wanted(key).and_then(Prepared::resolve));
         GetOrPut::new("get_or_put", async move {
             let compute = || async { Ok(compute().await) };
             Face::Async.get_or_put(&core, key?, compute).await.map(unfailing)
@@ -120,7 +124,7 @@ impl<B> future::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> F + Send + 'f,
     ) -> GetOrPut<'f, Result<T, E>> {
-        let (core, key) = (self.core().clone(), Key::of(key));
+        let (core, key) = (self.core().clone(), self.core().wanted(key).and_then(Prepared::resolve));
         GetOrPut::new("try_get_or_put", async move { Face::Async.get_or_put(&core, key?, compute).await })
     }
 }

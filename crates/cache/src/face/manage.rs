@@ -1,8 +1,7 @@
 //! Removing, looking after, closing.
 
-use crate::key::keys_of;
-use crate::liveness::live;
-use crate::{Key, Stats, future, sync};
+use crate::core::resolved;
+use crate::{Stats, future, sync};
 use cacheness_core::faces;
 use cacheness_storage::engine::{Async, Blocking};
 use cacheness_storage::{EntryPage, Filter, Query, Swept, Verified};
@@ -18,8 +17,8 @@ faces! {
     ///
     /// As `metadata`.
     pub fn invalidate[](&self, key: impl Serialize) -> bool {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { core.invalidate(key).await }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { core.invalidate(key.resolve()?).await }
     }
 
     /// The next live entries of a query, in the order of their keys. Nothing is locked between two pages.
@@ -81,7 +80,7 @@ faces! {
     /// What the backends return.
     pub fn close[](&self) -> () {
         prepare(_core, _face) { Ok(()) }
-        run(core, ()) { core.engine.close().await }
+        run(core, ()) { core.close().await }
     }
 
     /// Removes entries in one commit; returns how many of them were live.
@@ -90,8 +89,8 @@ faces! {
     ///
     /// As `invalidate`; nothing is removed then.
     pub fn invalidate_many[K: Serialize](&self, keys: impl IntoIterator<Item = K>) -> u64 {
-        prepare(_core, _face) { keys_of(keys) }
-        run(core, keys) { core.invalidate_many(keys).await }
+        prepare(core, _face) { core.all_wanted(keys) }
+        run(core, keys) { core.invalidate_many(resolved(keys)?).await }
     }
 
     /// Removes the live entries that a filter means, batch by batch; returns how many.
@@ -102,16 +101,50 @@ faces! {
     /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and what the index returns; what was removed before stays removed.
     pub fn invalidate_where[](&self, filter: &Filter) -> u64 {
         prepare(_core, _face) { Ok(filter.clone()) }
-        run(core, filter) { core.engine.remove_where(&(filter & live())).await }
+        run(core, filter) { core.invalidate_where(filter).await }
     }
 
-    /// Removes expired entries; returns how many. Nothing does so by itself: they are invisible anyway, and take room.
+    /// Invalidates every entry that has the tag, however many there are, by one small commit. They count as absent from
+    /// now on; `cleanup_expired` and evictions remove them.
+    ///
+    /// A handle of a namespace means the entries of its namespace.
+    ///
+    /// ```
+    /// use cacheness_cache::{Bare, PutOptions, sync::Cache};
+    ///
+    /// let cache = Cache::<Bare>::builder().metadata("memory:").blobs("memory:").open()?;
+    /// cache.put_with("a", &1, PutOptions::new().tags(["nightly"]))?;
+    /// cache.invalidate_tag("nightly")?;
+    /// assert_eq!(cache.get::<i32>("a")?, None);
+    /// # Ok::<(), cacheness_cache::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), [`ReadOnly`](crate::ErrorKind::ReadOnly), and what the index returns.
+    pub fn invalidate_tag[](&self, tag: &str) -> () {
+        prepare(_core, _face) { Ok(tag.to_owned()) }
+        run(core, tag) { core.invalidate_tag(&tag).await }
+    }
+
+    /// Tells the index which entries were used and when. Puts, evictions and closing do so by themselves from time to time,
+    /// and gets have it done elsewhere after a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
+    pub fn flush[](&self) -> () {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.tell_uses().await }
+    }
+
+    /// Removes expired and invalidated entries; returns how many. Nothing does so by itself: they are invisible anyway, and take room.
     ///
     /// # Errors
     ///
     /// [`Closed`](crate::ErrorKind::Closed), [`ReadOnly`](crate::ErrorKind::ReadOnly), and what the index returns.
     pub fn cleanup_expired[](&self) -> u64 {
         prepare(_core, _face) { Ok(()) }
-        run(core, ()) { core.engine.remove_expired().await }
+        run(core, ()) { core.cleanup_expired().await }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading.
 
-use crate::key::keys_of;
-use crate::{GetOptions, Key, Ttl, future, sync};
+use crate::core::resolved;
+use crate::{GetOptions, Ttl, future, sync};
 use cacheness_core::faces;
 use cacheness_handlers::Value;
 use cacheness_storage::engine::{Async, Blocking};
@@ -23,8 +23,8 @@ faces! {
     /// return. Damaged entries and other types are misses, unless the cache was opened with
     /// [`OnInvalid::Error`](crate::OnInvalid::Error).
     pub fn get[T: Value](&self, key: impl Serialize) -> Option<T> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { Ok(core.get(key, Fields::VALUE, T::fallback()).await?.map(|(value, _)| value)) }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; Ok(core.get(key, Fields::VALUE, T::fallback()).await?.map(|(value, _)| value)) }
     }
 
     /// The value with everything known about it.
@@ -33,8 +33,9 @@ faces! {
     ///
     /// As `get`.
     pub fn get_with_metadata[T: Value](&self, key: impl Serialize) -> Option<(T, Entry)> {
-        prepare(_core, _face) { Key::of(key) }
+        prepare(core, _face) { core.wanted(key) }
         run(core, key) {
+            let key = key.resolve()?;
             let found = core.get(key, Fields::ALL, T::fallback()).await?;
             Ok(found.map(|(value, record)| (value, Entry::from(record))))
         }
@@ -46,8 +47,8 @@ faces! {
     ///
     /// As `get`; [`NoHandler`](crate::ErrorKind::NoHandler) when none is registered for the type.
     pub fn get_typed[T: Any + Send + Sync](&self, key: impl Serialize) -> Option<T> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { Ok(core.get(key, Fields::VALUE, None).await?.map(|(value, _)| value)) }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; Ok(core.get(key, Fields::VALUE, None).await?.map(|(value, _)| value)) }
     }
 
     /// A reader of a live entry's bytes or text, in constant memory. All bytes pass their digest before the reader is given
@@ -57,8 +58,8 @@ faces! {
     ///
     /// As `get`. Values that are neither bytes nor text are of another type.
     pub fn get_reader[](&self, key: impl Serialize) -> Option<ValueReader> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { core.reader(key).await }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; core.reader(key).await }
     }
 
     /// Everything known about a live entry, without reading its value.
@@ -67,8 +68,8 @@ faces! {
     ///
     /// [`InvalidKey`](crate::ErrorKind::InvalidKey), [`Closed`](crate::ErrorKind::Closed), and what the index returns.
     pub fn metadata[](&self, key: impl Serialize) -> Option<Entry> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { Ok(core.record(key, Fields::HEAD).await?.map(Entry::from)) }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; Ok(core.record(key, Fields::HEAD).await?.map(Entry::from)) }
     }
 
     /// Whether there is a live entry, of whatever type.
@@ -77,8 +78,8 @@ faces! {
     ///
     /// As `metadata`.
     pub fn exists[](&self, key: impl Serialize) -> bool {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { Ok(core.record(key, Fields::LEAST).await?.is_some()) }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; Ok(core.record(key, Fields::LEAST).await?.is_some()) }
     }
 
     /// The value under the key of some parameters, if it is as fresh as asked for.
@@ -87,8 +88,9 @@ faces! {
     ///
     /// As `get`.
     pub fn get_with[T: Value](&self, key: impl Serialize, options: GetOptions) -> Option<T> {
-        prepare(_core, _face) { Key::of(key) }
+        prepare(core, _face) { core.wanted(key) }
         run(core, key) {
+            let key = key.resolve()?;
             let found = core.get_fresh(key, Fields::VALUE, T::fallback(), options).await?;
             Ok(found.map(|(value, _)| value))
         }
@@ -100,8 +102,8 @@ faces! {
     ///
     /// As `get`.
     pub fn get_shared[T: Value](&self, key: impl Serialize) -> Option<Arc<T>> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { Ok(core.get(key, Fields::VALUE, T::fallback()).await?.map(|(value, _)| Arc::new(value))) }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; core.get_shared(key, T::fallback()).await }
     }
 
     /// The values of several keys, in their order, after one look into the index.
@@ -110,8 +112,8 @@ faces! {
     ///
     /// As `get`.
     pub fn get_many[T: Value, K: Serialize](&self, keys: impl IntoIterator<Item = K>) -> Vec<Option<T>> {
-        prepare(_core, _face) { keys_of(keys) }
-        run(core, keys) { core.get_many(keys, T::fallback()).await }
+        prepare(core, _face) { core.all_wanted(keys) }
+        run(core, keys) { core.get_many(resolved(keys)?, T::fallback()).await }
     }
 
     /// When a live entry expires; `None` when there is none.
@@ -120,7 +122,7 @@ faces! {
     ///
     /// As `metadata`.
     pub fn ttl[](&self, key: impl Serialize) -> Option<Ttl> {
-        prepare(_core, _face) { Key::of(key) }
-        run(core, key) { core.ttl(key).await }
+        prepare(core, _face) { core.wanted(key) }
+        run(core, key) { let key = key.resolve()?; core.ttl(key).await }
     }
 }

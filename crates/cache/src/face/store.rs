@@ -1,12 +1,11 @@
 //! Storing.
 
-use crate::key::keys_of;
-use crate::liveness::live;
+use crate::core::{When, resolved};
+use crate::key::Encoding;
 use crate::options::check_ttl;
-use crate::{Key, PutOptions, future, sync};
+use crate::{CopyOptions, Key, PutOptions, future, sync};
 use cacheness_core::faces;
 use cacheness_handlers::{Put, Value};
-use cacheness_storage::Condition;
 use cacheness_storage::engine::{Async, Blocking, Face, Source};
 use serde::Serialize;
 use std::any::Any;
@@ -30,7 +29,7 @@ faces! {
     /// [`Metadata`](crate::ErrorKind::Metadata). The old value is intact then.
     pub fn put[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V) -> Key {
         prepare(core, face) {
-            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, face.source(&core.engine, value)?))
+            Ok((core.prepare_put(key, PutOptions::new())?, face.source(&core.engine, value)?))
         }
         run(core, (put, source)) { core.put(put, source).await }
     }
@@ -42,7 +41,7 @@ faces! {
     /// As `put`; [`Config`](crate::ErrorKind::Config) for a TTL of zero and metadata that is no JSON object.
     pub fn put_with[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V, options: PutOptions) -> Key {
         prepare(core, face) {
-            Ok((core.prepare_put(Key::of(key)?, options)?, face.source(&core.engine, value)?))
+            Ok((core.prepare_put(key, options)?, face.source(&core.engine, value)?))
         }
         run(core, (put, source)) { core.put(put, source).await }
     }
@@ -54,7 +53,7 @@ faces! {
     /// As `put`.
     pub fn put_shared[K: Serialize, T: Value](&self, key: K, value: Arc<T>) -> Key {
         prepare(core, _face) {
-            let put = core.prepare_put(Key::of(key)?, PutOptions::new())?;
+            let put = core.prepare_put(key, PutOptions::new())?;
             Ok((put, Source::shared(core.engine.handlers(), value)?))
         }
         run(core, (put, source)) { core.put(put, source).await }
@@ -67,7 +66,7 @@ faces! {
     /// As `put`; [`NoHandler`](crate::ErrorKind::NoHandler) when none is registered for the type.
     pub fn put_typed[K: Serialize, T: Any + Send + Sync](&self, key: K, value: &T) -> Key {
         prepare(core, face) {
-            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, face.typed(&core.engine, value)?))
+            Ok((core.prepare_put(key, PutOptions::new())?, face.typed(&core.engine, value)?))
         }
         run(core, (put, source)) { core.put(put, source).await }
     }
@@ -80,7 +79,7 @@ faces! {
     /// As `put`; [`Storage`](crate::ErrorKind::Storage) when the reader fails: nothing is stored then.
     pub fn put_reader[K: Serialize](&self, key: K, reader: impl Read + Send + 'static) -> Key {
         prepare(core, _face) {
-            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, Source::reader(reader)?))
+            Ok((core.prepare_put(key, PutOptions::new())?, Source::reader(reader)?))
         }
         run(core, (put, source)) { core.put(put, source).await }
     }
@@ -92,9 +91,9 @@ faces! {
     /// As `put`.
     pub fn put_if_absent[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V) -> bool {
         prepare(core, face) {
-            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, face.source(&core.engine, value)?))
+            Ok((core.prepare_put(key, PutOptions::new())?, face.source(&core.engine, value)?))
         }
-        run(core, (put, source)) { core.put_if(put, source, Condition::AbsentUnless(live())).await }
+        run(core, (put, source)) { core.put_when(put, source, When::Absent).await }
     }
 
     /// Replaces the value of a live entry; says whether there was one. Metadata, tags and description are new ones, and
@@ -105,9 +104,51 @@ faces! {
     /// As `put`.
     pub fn update[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V) -> bool {
         prepare(core, face) {
-            Ok((core.prepare_put(Key::of(key)?, PutOptions::new())?, face.source(&core.engine, value)?))
+            Ok((core.prepare_put(key, PutOptions::new())?, face.source(&core.engine, value)?))
         }
-        run(core, (put, source)) { core.put_if(put, source, Condition::Present(live())).await }
+        run(core, (put, source)) { core.put_when(put, source, When::Live).await }
+    }
+
+    /// As [`put_if_absent`](Self::put_if_absent), with a TTL, metadata, tags or a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `put_with`.
+    pub fn put_if_absent_with[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V, options: PutOptions) -> bool {
+        prepare(core, face) { Ok((core.prepare_put(key, options)?, face.source(&core.engine, value)?)) }
+        run(core, (put, source)) { core.put_when(put, source, When::Absent).await }
+    }
+
+    /// As [`update`](Self::update), with a TTL, metadata, tags or a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `put_with`.
+    pub fn update_with[K: Serialize, V: Put + ?Sized](&self, key: K, value: &V, options: PutOptions) -> bool {
+        prepare(core, face) { Ok((core.prepare_put(key, options)?, face.source(&core.engine, value)?)) }
+        run(core, (put, source)) { core.put_when(put, source, When::Live).await }
+    }
+
+    /// Replaces the values of those keys that have a live entry, each as `update` does; returns how many they were.
+    ///
+    /// # Errors
+    ///
+    /// As `put`; what was replaced before the error stays replaced.
+    pub fn update_many[K: Serialize, V: Put](&self, entries: &[(K, V)]) -> u64 {
+        prepare(core, face) {
+            let mut prepared = Vec::with_capacity(entries.len());
+            for (key, value) in entries {
+                prepared.push((core.prepare_put(key, PutOptions::new())?, face.source(&core.engine, value)?));
+            }
+            Ok(prepared)
+        }
+        run(core, prepared) {
+            let mut count = 0;
+            for (put, source) in prepared {
+                count += u64::from(core.put_when(put, source, When::Live).await?);
+            }
+            Ok(count)
+        }
     }
 
     /// Stores values in one commit, all or none; returns their keys, in order. Of equal keys the last one stays.
@@ -119,7 +160,7 @@ faces! {
         prepare(core, face) {
             let mut prepared = Vec::with_capacity(entries.len());
             for (key, value) in entries {
-                let put = core.prepare_put(Key::of(key)?, PutOptions::new())?;
+                let put = core.prepare_put(key, PutOptions::new())?;
                 prepared.push((put, face.source(&core.engine, value)?));
             }
             Ok(prepared)
@@ -135,8 +176,8 @@ faces! {
     /// [`Config`](crate::ErrorKind::Config) for a TTL of zero; [`InvalidKey`](crate::ErrorKind::InvalidKey),
     /// [`Closed`](crate::ErrorKind::Closed), [`ReadOnly`](crate::ErrorKind::ReadOnly), and what the index returns.
     pub fn touch[](&self, key: impl Serialize, ttl: Option<Duration>) -> bool {
-        prepare(_core, _face) { Ok((Key::of(key)?, ttl.map(check_ttl).transpose()?)) }
-        run(core, (key, ttl)) { Ok(core.touch(vec![key], ttl).await? > 0) }
+        prepare(core, _face) { Ok((core.wanted(key)?, ttl.map(check_ttl).transpose()?)) }
+        run(core, (key, ttl)) { Ok(core.touch(vec![key.resolve()?], ttl).await? > 0) }
     }
 
     /// Changes when live entries expire, as `touch` does, in one commit; returns how many there were.
@@ -145,8 +186,8 @@ faces! {
     ///
     /// As `touch`; nothing is changed then.
     pub fn touch_many[K: Serialize](&self, keys: impl IntoIterator<Item = K>, ttl: Option<Duration>) -> u64 {
-        prepare(_core, _face) { Ok((keys_of(keys)?, ttl.map(check_ttl).transpose()?)) }
-        run(core, (keys, ttl)) { core.touch(keys, ttl).await }
+        prepare(core, _face) { Ok((core.all_wanted(keys)?, ttl.map(check_ttl).transpose()?)) }
+        run(core, (keys, ttl)) { core.touch(resolved(keys)?, ttl).await }
     }
 
     /// Copies a live entry, with its expiry and annotations, to a key without one; says whether there was an entry to copy. The
@@ -156,8 +197,8 @@ faces! {
     ///
     /// [`Conflict`](crate::ErrorKind::Conflict) when there is a live entry under the other key; otherwise as `touch`.
     pub fn copy[](&self, from: impl Serialize, to: impl Serialize) -> bool {
-        prepare(_core, _face) { Ok((Key::of(from)?, Key::of(to)?)) }
-        run(core, (from, to)) { core.alias(from, to, false).await }
+        prepare(core, _face) { Ok((core.wanted(from)?, Encoding::of(to)?)) }
+        run(core, (from, to)) { core.alias(from, to, CopyOptions::new(), false).await }
     }
 
     /// Gives a live entry another key, at once; says whether there was one.
@@ -166,7 +207,27 @@ faces! {
     ///
     /// As `copy`; nothing is changed then.
     pub fn rename[](&self, from: impl Serialize, to: impl Serialize) -> bool {
-        prepare(_core, _face) { Ok((Key::of(from)?, Key::of(to)?)) }
-        run(core, (from, to)) { core.alias(from, to, true).await }
+        prepare(core, _face) { Ok((core.wanted(from)?, Encoding::of(to)?)) }
+        run(core, (from, to)) { core.alias(from, to, CopyOptions::new(), true).await }
+    }
+
+    /// As [`copy`](Self::copy), and in the place of a live entry if that is allowed.
+    ///
+    /// # Errors
+    ///
+    /// As `copy`.
+    pub fn copy_with[](&self, from: impl Serialize, to: impl Serialize, options: CopyOptions) -> bool {
+        prepare(core, _face) { Ok((core.wanted(from)?, Encoding::of(to)?, options)) }
+        run(core, (from, to, options)) { core.alias(from, to, options, false).await }
+    }
+
+    /// As [`rename`](Self::rename), and in the place of a live entry if that is allowed.
+    ///
+    /// # Errors
+    ///
+    /// As `copy`; nothing is changed then.
+    pub fn rename_with[](&self, from: impl Serialize, to: impl Serialize, options: CopyOptions) -> bool {
+        prepare(core, _face) { Ok((core.wanted(from)?, Encoding::of(to)?, options)) }
+        run(core, (from, to, options)) { core.alias(from, to, options, true).await }
     }
 }

@@ -53,7 +53,7 @@ impl MemoryConfig {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.staleness.is_some_and(|staleness| staleness.is_zero()) {
             return Err(Error::new(
                 ErrorKind::Config,

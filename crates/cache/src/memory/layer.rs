@@ -217,6 +217,16 @@ impl MemoryLayer {
         drop(self.change_all());
     }
 
+    /// The weight of the largest copy that is taken in.
+    pub fn largest(&self) -> u64 {
+        self.largest
+    }
+
+    /// Whether copies are fresh unless this layer is told otherwise.
+    pub fn is_exclusive(&self) -> bool {
+        self.proof.is_always()
+    }
+
     /// What is in it, and what was counted.
     pub fn stats(&self) -> MemoryStats {
         let order = lock(&self.order);

@@ -43,6 +43,10 @@ impl Proof {
         }
     }
 
+    pub(super) fn is_always(&self) -> bool {
+        matches!(self, Self::Always)
+    }
+
     /// Taken before the record is read; `None` while it is being changed.
     pub(super) fn evidence(&self, hashed: &Hashed, now: Timestamp) -> Option<Evidence> {
         match self {

@@ -107,7 +107,8 @@ impl Driver {
         off_executor(&*self.runtime, work).await
     }
 
-    pub(super) fn start(&self, task: BoxFuture<'static, ()>) {
+    /// Starts a task that nobody waits for: on the executor, or on the pool where backends block.
+    pub fn start(&self, task: BoxFuture<'static, ()>) {
         if self.placement == Placement::Remote {
             return self.runtime.spawn(task);
         }

@@ -12,6 +12,10 @@ pub struct Target {
     pub key: EntryKey,
     /// The full digest of the parameters that the key was made of.
     pub key_digest: Option<[u8; 32]>,
+    /// The namespace that the key was made in.
+    pub namespace: Option<Box<str>>,
+    /// The parameters that the key was made of, as JSON.
+    pub parameters: Option<Box<str>>,
     /// What the key must be like before.
     pub condition: Condition,
 }
@@ -19,8 +23,11 @@ pub struct Target {
 /// What became of a copy or a renaming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aliased {
-    /// It is committed under this version.
-    Committed(Version),
+    /// It is committed.
+    Committed {
+        /// What was added at rest, in bytes: shared ones are not.
+        stored_size: u64,
+    },
     /// There is nothing to copy.
     Absent,
     /// The target did not meet its condition; nothing was changed.
@@ -64,13 +71,16 @@ impl Engine {
             let afterwards = afterwards(source.version);
             let mut record = Record { key: to.key.clone(), version, created_at: now, updated_at: now, ..source };
             record.content.key_digest = to.key_digest;
+            record.content.terms.namespace.clone_from(&to.namespace);
+            record.content.terms.parameters.clone_from(&to.parameters);
+            let stored_size = record.blob().map_or(record.content.stored_size, |_| 0);
             let required = record.blob().map(|blob| Change::Require { blob });
             let put = Change::Put { record: Box::new(record), condition: to.condition.clone() };
             let place = usize::from(required.is_some());
             let changes = required.into_iter().chain([put]).chain(afterwards).collect();
             let outcomes = self.commit_all(changes).await?;
             if outcomes.iter().all(Outcome::is_applied) {
-                return Ok(Aliased::Committed(version));
+                return Ok(Aliased::Committed { stored_size });
             }
             if let Some(Outcome::Unmet { .. }) = outcomes.get(place) {
                 return Ok(Aliased::Unmet);

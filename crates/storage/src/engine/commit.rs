@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::failpoint::Point;
-use crate::{BlobId, Change, Locality, OnUnmet, Outcome};
+use crate::{BlobId, Change, EntryKey, Locality, OnUnmet, Outcome, Usage};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::PoisonError;
 
@@ -22,6 +22,7 @@ impl Engine {
     pub(super) async fn commit_and_forget(&self, mut changes: Vec<Change>) -> Result<Vec<Outcome>> {
         let deleted = std::mem::take(&mut *self.deleted.lock().unwrap_or_else(PoisonError::into_inner));
         changes.extend(deleted.iter().map(|&blob| Change::Forget { blob }));
+        changes.append(&mut self.uses.lock().unwrap_or_else(PoisonError::into_inner));
         if changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -30,6 +31,25 @@ impl Engine {
             self.remember_deleted(deleted);
         }
         committed.and_then(|outcomes| self.reach(Point::Committed).map(|()| outcomes))
+    }
+
+    /// Has uses of records told by the next commit, whatever it is for. They are told once: when that fails, they are
+    /// lost.
+    pub fn tell_later(&self, uses: impl IntoIterator<Item = (EntryKey, Usage)>) {
+        let told =
+            |(key, usage): (EntryKey, Usage)| Some(Change::Use { key, at: usage.accessed_at?, hits: usage.hits });
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).extend(uses.into_iter().filter_map(told));
+    }
+
+    /// Tells uses of records now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], [`ErrorKind::ReadOnly`], and what the index returns.
+    pub async fn tell(&self, uses: impl IntoIterator<Item = (EntryKey, Usage)>) -> Result<()> {
+        self.check_writable()?;
+        self.tell_later(uses);
+        self.commit_and_forget(Vec::new()).await.map(drop)
     }
 
     /// Deletes blobs whose last record is gone, right away where no other machine can be reading them; a sweep deletes

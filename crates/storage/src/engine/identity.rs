@@ -1,14 +1,13 @@
 //! Which store this is: index and blob root name the same random identity, or the store does not open.
 
 use super::marker::{self, Mark};
-use super::{EngineOptions, Parts};
+use super::{EngineOptions, Parts, system};
 use crate::{
-    BlobBackend, BlobId, Change, Condition, Content, Digest, DigestAlgorithm, EntryKey, Fields, GetBlob, Locality,
-    Location, MetadataBackend, OnUnmet, PutBlob, Record, Staged, StoreId, Version,
+    BlobBackend, BlobId, Change, Condition, EntryKey, Fields, GetBlob, Locality, Location, MetadataBackend, OnUnmet,
+    PutBlob, Staged, StoreId,
 };
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
-use cacheness_handlers::{Encoding, Extra};
 use std::time::Duration;
 
 /// Refuses pairs in which records would be lost while blobs stay, or seen by one machine only.
@@ -145,32 +144,7 @@ async fn marked(parts: &Parts) -> Result<Mark> {
 async fn record(parts: &Parts, store: StoreId) -> Result<()> {
     let now = parts.clock.now();
     let bytes = Bytes::copy_from_slice(store.as_bytes());
-    let record = Record {
-        key: key(),
-        version: Version::mint(&*parts.rng)?,
-        created_at: now,
-        updated_at: now,
-        expires_at: None,
-        drop_at: None,
-        content: Content {
-            type_tag: "system".into(),
-            type_name: "".into(),
-            format: "raw".into(),
-            format_version: 1,
-            schema: None,
-            extra: Extra::new(),
-            encoding: Encoding::NONE,
-            raw_size: 16,
-            stored_size: 16,
-            digest: Digest::of(DigestAlgorithm::Xxh3, &bytes),
-            key_digest: None,
-            terms: crate::Terms::default(),
-        },
-        location: Location::Inline(bytes),
-        annotations: crate::Annotations::default(),
-        usage: crate::Usage::default(),
-        signature: None,
-    };
+    let record = system::record(key(), bytes, now, &*parts.rng)?;
     let change = Change::Put { record: Box::new(record), condition: Condition::Absent };
     parts.metadata.commit(vec![change], OnUnmet::Abort).await.map(drop)
 }

@@ -2,19 +2,16 @@
 
 use super::Engine;
 use crate::{
-    Change, Condition, EntryKey, Field, Filter, MetadataStats, Operand, Outcome, Page, Patch, Query, Reclaim,
-    ReclaimOrder, Reclaimed, Version,
+    Change, Condition, EntryKey, Filter, MetadataStats, Outcome, Page, Patch, Query, Reclaim, ReclaimOrder, Reclaimed,
+    Version,
 };
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many records one transaction of a clear removes.
-const BATCH: usize = 1000;
-
 /// How long a clear waits for another one that is at it, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(30);
-const BUSY_PAUSE: Duration = Duration::from_millis(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 impl Engine {
     /// Removes a record; says whether one met the condition.
@@ -53,44 +50,27 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`], [`ErrorKind::InvalidQuery`], and what the index returns; batches that were removed
-    /// before the error stay removed.
+    /// As [`reclaim`](Self::reclaim).
     pub async fn remove_where(&self, filter: &Filter) -> Result<u64> {
-        self.check_writable()?;
-        self.reclaim_all(Reclaim::Entries {
-            filter: filter.clone(),
-            order: ReclaimOrder::Key,
-            limit: BATCH,
-            until_bytes: None,
-            until_entries: None,
-        })
-        .await
+        let plan = Reclaim::all(filter.clone(), ReclaimOrder::Key);
+        self.reclaim(&plan, |_| {}).await
     }
 
-    /// Removes every record whose expiry is not later than the time of the index; returns how many.
+    /// Gives back what the plan means, batch by batch; returns how many records that were. `removed` learns the keys of
+    /// each batch.
     ///
     /// # Errors
     ///
-    /// As [`remove_where`](Self::remove_where).
-    pub async fn remove_expired(&self) -> Result<u64> {
+    /// [`ErrorKind::Closed`], [`ErrorKind::ReadOnly`], [`ErrorKind::InvalidQuery`], and what the index returns; batches that
+    /// were removed before the error stay removed.
+    pub async fn reclaim(&self, plan: &Reclaim, mut removed: impl FnMut(&[EntryKey])) -> Result<u64> {
         self.check_writable()?;
-        let filter = Filter::le(Field::ExpiresAt, Operand::Now(0));
-        self.reclaim_all(Reclaim::Entries {
-            filter,
-            order: ReclaimOrder::Expiry,
-            limit: BATCH,
-            until_bytes: None,
-            until_entries: None,
-        })
-        .await
-    }
-
-    async fn reclaim_all(&self, plan: Reclaim) -> Result<u64> {
         let start = Instant::now();
-        let mut removed = 0;
+        let mut count = 0;
         loop {
-            let Reclaimed { keys, condemned, more, busy } = self.metadata.reclaim(&plan).await?;
-            removed += keys.len() as u64;
+            let Reclaimed { keys, condemned, more, busy } = self.metadata.reclaim(plan).await?;
+            count += keys.len() as u64;
+            removed(&keys);
             self.delete_replaced(&condemned).await;
             self.commit_and_forget(Vec::new()).await?;
             if busy && start.elapsed() > PATIENCE {
@@ -100,7 +80,7 @@ impl Engine {
             if busy {
                 self.driver.runtime().sleep(BUSY_PAUSE).await;
             } else if !more {
-                return Ok(removed);
+                return Ok(count);
             }
         }
     }

@@ -20,6 +20,7 @@ mod share;
 mod source;
 mod staging;
 mod sweep;
+mod system;
 mod verify;
 mod write;
 
@@ -32,10 +33,11 @@ pub use read::{Found, Lookup};
 pub use reader::ValueReader;
 pub use source::{Async, Blocking, Face, Source};
 pub use sweep::Swept;
+pub use system::SystemRecord;
 pub use verify::{Problem, Verified};
 pub use write::{NewEntry, Written};
 
-use crate::{BlobBackend, BlobId, DigestAlgorithm, MetadataBackend, StoreId, Version};
+use crate::{BlobBackend, BlobId, Change, DigestAlgorithm, MetadataBackend, StoreId, Version};
 use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
 use cacheness_handlers::HandlerRegistry;
@@ -75,6 +77,8 @@ pub struct Engine {
     closed: AtomicBool,
     /// Blobs that are deleted and wait for the next commit to be forgotten.
     deleted: Mutex<Vec<BlobId>>,
+    /// Uses of records that wait for the next commit to be told.
+    uses: Mutex<Vec<Change>>,
 }
 
 impl Engine {
@@ -95,8 +99,9 @@ impl Engine {
         if options.content_addressable {
             options.digest = DigestAlgorithm::Blake3;
         }
-        let (closed, deleted) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted })
+        let closed = AtomicBool::new(false);
+        let (deleted, uses) = (Mutex::default(), Mutex::default());
+        Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted, uses })
     }
 
     /// The identity of the store.

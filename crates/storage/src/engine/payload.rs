@@ -12,6 +12,23 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 #[derive(Debug)]
 pub struct Stored(pub(super) Body);
 
+impl Stored {
+    /// All of them in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when they cannot be read.
+    pub fn into_bytes(self) -> Result<Bytes> {
+        self.0.read()
+    }
+}
+
+impl From<Bytes> for Stored {
+    fn from(bytes: Bytes) -> Self {
+        Self(Body::Bytes(bytes))
+    }
+}
+
 const BUFFER: usize = 64 << 10;
 
 /// Compares stored bytes with their digest, and gives them back to be read from their start.

@@ -13,14 +13,13 @@ impl Engine {
         let Some(blob) = self.blob_of(content).await? else { return Ok(None) };
         self.reach(Point::ContentFound)?;
         let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
-        let version = record.version;
         let changes = vec![Change::Require { blob }, put(record, entry)];
         let outcomes = self.metadata.commit(changes, OnUnmet::Abort).await?;
         self.reach(Point::Committed)?;
         Ok(match &outcomes[..] {
             [_, Outcome::Applied { condemned, .. }] => {
                 self.delete_replaced(condemned).await;
-                Some(Written::Committed(version))
+                Some(Written::Committed { stored_size: content.stored_size })
             }
             [_, Outcome::Unmet { .. }] => Some(Written::Unmet),
             _ => None,

@@ -19,6 +19,13 @@ pub struct Source<'v> {
     pub(super) type_name: &'static str,
 }
 
+impl Source<'_> {
+    /// What kind of value it is: its handler's type tag.
+    pub fn type_tag(&self) -> &str {
+        self.handler.type_tag()
+    }
+}
+
 pub(super) enum Held<'v> {
     Borrowed(&'v (dyn Any + Send + Sync)),
     Shared(Arc<dyn Any + Send + Sync>),

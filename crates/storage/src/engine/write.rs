@@ -7,7 +7,7 @@ use super::source::{Held, Source};
 use super::staging::Payload;
 use crate::{
     Annotations, BlobId, Change, Condition, Content, EntryKey, Location, Outcome, PutBlob, Record, Terms, Trailer,
-    Usage, Version,
+    Usage,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
@@ -44,8 +44,11 @@ impl NewEntry {
 /// What became of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is committed under this version.
-    Committed(Version),
+    /// It is committed.
+    Committed {
+        /// What its value takes at rest, in bytes.
+        stored_size: u64,
+    },
     /// The condition was not met; nothing was stored.
     Unmet,
 }
@@ -116,9 +119,9 @@ impl Engine {
         let Encoded { spool, content, .. } = encoded;
         if content.stored_size <= self.inline_limit() {
             let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), content)?;
-            let version = record.version;
+            let stored_size = record.content.stored_size;
             return Ok(match self.commit_one(put(record, entry)).await? {
-                Outcome::Applied { .. } => Written::Committed(version),
+                Outcome::Applied { .. } => Written::Committed { stored_size },
                 _ => Written::Unmet,
             });
         }
@@ -149,14 +152,14 @@ impl Engine {
     ) -> Result<(Option<Written>, Payload)> {
         let blob = self.mint_blob()?;
         let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
-        let version = record.version;
+        let stored_size = content.stored_size;
         let payload = self.put_blob(blob, payload, &record).await?;
         if let Err(error) = self.reach(Point::BlobStored) {
             self.discard(blob).await;
             return Err(error);
         }
         match self.commit_one(put(record, entry)).await {
-            Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed(version)), payload)),
+            Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed { stored_size }), payload)),
             Ok(outcome) => {
                 self.discard(blob).await;
                 Ok((if outcome == Outcome::Condemned { None } else { Some(Written::Unmet) }, payload))

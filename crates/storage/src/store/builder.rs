@@ -3,7 +3,7 @@
 use super::bundled::{future, sync};
 use super::{Core, IntoBlobBackend, IntoMetadataBackend};
 use crate::engine::EngineOptions;
-use crate::opening::{Checked, Opening};
+use crate::opening::{Checked, Opening, Problems};
 use crate::{Bundle, Durability, Registry};
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
 use std::marker::PhantomData;
@@ -134,7 +134,7 @@ impl<B: Bundle> BlobStoreBuilder<sync::BlobStore<B>> {
     /// [`Engine::open`](crate::engine::Engine::open) return.
     pub fn open(self) -> Result<sync::BlobStore<B>> {
         let opened = || {
-            let (checked, ()) = self.opening.check(Ok(()))?;
+            let (checked, ()) = self.opening.check(Problems::default(), ())?;
             checked.driver().run(open(checked)).map(sync::BlobStore::from_core)
         };
         opened().map_err(|error| error.operation("open"))
@@ -148,7 +148,7 @@ impl<B: Bundle> BlobStoreBuilder<future::BlobStore<B>> {
     ///
     /// As for the blocking face, except that remote backends are welcome.
     pub fn open(self) -> Op<future::BlobStore<B>> {
-        match self.opening.check(Ok(())) {
+        match self.opening.check(Problems::default(), ()) {
             Ok((checked, ())) => Op::new(&checked.driver(), async move {
                 open(checked).await.map(future::BlobStore::from_core).map_err(|error| error.operation("open"))
             }),

@@ -78,7 +78,7 @@ faces! {
                 return core.engine.put_content(source).await.map(|key| key.to_string());
             }
             match core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await? {
-                Written::Committed(_) => Ok(name),
+                Written::Committed { .. } => Ok(name),
                 Written::Unmet => Err(Error::new(ErrorKind::Conflict, "a new key is in use already").key(name)),
             }
         }

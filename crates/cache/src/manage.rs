@@ -1,0 +1,138 @@
+//! Removing, listing, and telling the index what is used.
+
+use crate::Key;
+use crate::core::Core;
+use crate::key::Namespace;
+use crate::limits::keys_in;
+use crate::stats::Stats;
+use crate::uses::BATCH;
+use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_storage::{Condition, EntryKey, EntryPage, Field, Filter, Query, Reclaim, ReclaimOrder};
+
+impl Core {
+    pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
+        self.flights.overtake(&key).await;
+        let live = self.judge().await?.live();
+        let _changing = self.changing([key]);
+        match self.engine.remove(&key.entry_key(), Condition::Present(live)).await {
+            // A record that cannot be read cannot be judged, and is removed all the same.
+            Err(error) if is_unreadable(&error) => self.engine.remove(&key.entry_key(), Condition::Always).await,
+            removed => removed,
+        }
+    }
+
+    /// Removes the live entries that a filter means.
+    pub(crate) async fn invalidate_where(&self, filter: Filter) -> Result<u64> {
+        let live = self.judge().await?.live();
+        self.reclaim(&Reclaim::all(self.own(filter) & live, ReclaimOrder::Key)).await
+    }
+
+    /// Removes what nobody can be served any more, and forgets the tags that only such entries had.
+    pub(crate) async fn cleanup_expired(&self) -> Result<u64> {
+        let dead = self.judge().await?.dead();
+        let count = self.reclaim(&Reclaim::all(dead, ReclaimOrder::Expiry)).await?;
+        self.forget_tags().await?;
+        Ok(count)
+    }
+
+    pub(crate) async fn clear(&self) -> Result<u64> {
+        self.flights.overtake_all().await;
+        if self.namespace.is_none() {
+            self.mend_tags().await?;
+        }
+        self.reclaim(&Reclaim::all(self.own(Filter::All), ReclaimOrder::Key)).await
+    }
+
+    pub(crate) async fn entries(&self, query: Query) -> Result<EntryPage> {
+        let live = self.judge().await?.live();
+        let mut query = query.filter(live);
+        if let Some(namespace) = &self.namespace {
+            query = query.filter(Filter::eq(Field::Namespace, namespace.name()));
+            if query.prefix.is_empty() {
+                query = query.prefix(namespace.prefix());
+            }
+        }
+        Ok(self.engine.page(&query).await?.into())
+    }
+
+    /// What a filter means in this namespace.
+    fn own(&self, filter: Filter) -> Filter {
+        match &self.namespace {
+            Some(namespace) => {
+                let own = Filter::prefix(Field::Key, namespace.prefix());
+                own & Filter::eq(Field::Namespace, Namespace::name(namespace)) & filter
+            }
+            None => filter,
+        }
+    }
+
+    /// Removes what a plan means, from memory too.
+    pub(crate) async fn reclaim(&self, plan: &Reclaim) -> Result<u64> {
+        self.reclaim_with(plan, |_| {}).await
+    }
+
+    /// As [`reclaim`](Self::reclaim); `removed` learns the keys.
+    pub(crate) async fn reclaim_with(&self, plan: &Reclaim, mut removed: impl FnMut(&[EntryKey])) -> Result<u64> {
+        // Which keys it will be, nobody knows before.
+        let all = self.memory.as_ref().filter(|memory| memory.is_exclusive()).map(|memory| memory.change_all());
+        let forget = |keys: &[EntryKey]| {
+            drop(self.changing(keys_in(keys)));
+            removed(keys);
+        };
+        let count = self.engine.reclaim(plan, forget).await;
+        drop(all);
+        count
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Stats> {
+        let backend = format!("{} + {}", self.engine.metadata(), self.engine.blobs());
+        let memory = self.memory.as_ref().map(|memory| memory.stats());
+        Ok(self.counters.stats(backend, self.engine.stats().await?, memory))
+    }
+
+    /// Has the next commit tell what is used, where an eviction may be near; elsewhere, when enough is noted.
+    pub(crate) fn ride_along(&self) {
+        let noted = self.uses.noted();
+        if noted >= BATCH || noted > 0 && self.limits.is_near() {
+            self.engine.tell_later(self.uses.take(self.now()));
+        }
+    }
+
+    /// Tells the index what was used.
+    pub(crate) async fn tell_uses(&self) -> Result<()> {
+        if self.uses.noted() == 0 {
+            return Ok(());
+        }
+        let uses = self.uses.take(self.now());
+        for batch in uses.chunks(BATCH) {
+            self.engine.tell(batch.iter().cloned()).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the index what was used, later and elsewhere.
+    pub(crate) fn tell_in_background(&self) {
+        let (shared, uses) = (self.shared.clone(), self.uses.take(self.now()));
+        // Nobody waits for it: uses that get lost cost an eviction some of its judgement.
+        self.driver().start(Box::pin(async move {
+            for batch in uses.chunks(BATCH) {
+                drop(shared.engine.tell(batch.iter().cloned()).await);
+            }
+        }));
+    }
+
+    /// Tells the index what was used, and closes it.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let told = if self.read_only { Ok(()) } else { self.tell_uses().await };
+        let closed = self.engine.close().await;
+        match told {
+            // A second close is no error.
+            Err(error) if error.kind() != ErrorKind::Closed => closed.and(Err(error)),
+            _ => closed,
+        }
+    }
+}
+
+fn is_unreadable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew)
+}

@@ -1,0 +1,289 @@
+//! Reading: from memory where a copy is proven fresh, otherwise from the store, and what becomes of what cannot be returned.
+
+use crate::core::{Core, OnInvalid};
+use crate::liveness::Judge;
+use crate::memory::{MemoryCopy, MemoryLayer, MemoryLookup, Ticket};
+use crate::stats::MissReason;
+use crate::{GetOptions, Key, Ttl};
+use cacheness_core::{Error, ErrorKind, Result, Timestamp};
+use cacheness_handlers::ErasedHandler;
+use cacheness_storage::engine::{Found, Lookup, Stored};
+use cacheness_storage::{Condition, Fields, Location, Patch, Record, ValueReader, Version};
+use std::any::Any;
+use std::sync::Arc;
+
+/// How a type is read that no handler is registered for.
+pub(crate) type Fallback = Option<&'static dyn ErasedHandler>;
+
+impl Core {
+    /// The value of a key with its record, or `None`, counted by its reason.
+    pub(crate) async fn get<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Fallback,
+    ) -> Result<Option<(T, Record)>> {
+        self.get_fresh(key, fields, fallback, GetOptions::new()).await
+    }
+
+    /// The value of a key with its record, if it is as fresh as asked for, or `None`, counted by its reason.
+    pub(crate) async fn get_fresh<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Fallback,
+        options: GetOptions,
+    ) -> Result<Option<(T, Record)>> {
+        let judge = self.judge().await?;
+        let wanted = Wanted { key, fields, options, judge: &judge };
+        if let Some(copy) = self.remembered(&wanted).await?
+            && let Some(bytes) = copy.stored()
+        {
+            let record = copy.record().clone();
+            let found = Found { record, stored: Stored::from(bytes.clone()) };
+            return self.decode(key, found, fallback).await;
+        }
+        let Some((found, ticket)) = self.load(&wanted).await? else { return Ok(None) };
+        let Found { record, stored } = found;
+        let (stored, bytes) = self.borrow_bytes(&record, stored, ticket.is_some())?;
+        let decoded = self.decode(key, Found { record, stored }, fallback).await?;
+        if let (Some((_, record)), Some(ticket), Some(bytes)) = (&decoded, ticket, bytes) {
+            self.remember(ticket, MemoryCopy::new(Record { location: Location::Inline(bytes), ..record.clone() }));
+        }
+        Ok(decoded)
+    }
+
+    /// The value of a key, shared with the memory layer.
+    pub(crate) async fn get_shared<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fallback: Fallback,
+    ) -> Result<Option<Arc<T>>> {
+        let judge = self.judge().await?;
+        let wanted = Wanted { key, fields: Fields::VALUE, options: GetOptions::new(), judge: &judge };
+        if let Some(copy) = self.remembered(&wanted).await? {
+            if let Some(value) = copy.value::<T>() {
+                self.hit(key, copy.record(), judge.now).await;
+                return Ok(Some(value));
+            }
+            if let Some(bytes) = copy.stored() {
+                let found = Found { record: copy.record().clone(), stored: Stored::from(bytes.clone()) };
+                let Some((value, record)) = self.decode::<T>(key, found, fallback).await? else { return Ok(None) };
+                let value = Arc::new(value);
+                if let Some(memory) = &self.memory {
+                    let with_value = MemoryCopy::clone(&copy).with_value(value.clone(), record.content.raw_size);
+                    memory.replace(key, &copy, with_value);
+                }
+                return Ok(Some(value));
+            }
+        }
+        let Some((found, ticket)) = self.load(&wanted).await? else { return Ok(None) };
+        let Some((value, mut record)) = self.decode::<T>(key, found, fallback).await? else { return Ok(None) };
+        let value = Arc::new(value);
+        if let Some(ticket) = ticket {
+            if let Location::Inline(_) = record.location {
+                record.location = Location::Omitted;
+            }
+            let size = record.content.raw_size;
+            self.remember(ticket, MemoryCopy::new(record).with_value(value.clone(), size));
+        }
+        Ok(Some(value))
+    }
+
+    /// The copy in memory of a key, if it is what the index would answer now, and live.
+    async fn remembered(&self, wanted: &Wanted<'_>) -> Result<Option<Arc<MemoryCopy>>> {
+        let Some(memory) = self.memory_for(wanted.fields) else { return Ok(None) };
+        let copy = match memory.get(wanted.key, wanted.judge.now) {
+            MemoryLookup::Fresh(copy) => copy,
+            MemoryLookup::Absent => return Ok(None),
+            MemoryLookup::Unproven(copy) => {
+                let record = self.engine.record(&wanted.key.entry_key(), Fields::LEAST).await;
+                let is_same = |record: &Record| record.version == copy.record().version;
+                if !record.is_ok_and(|record| record.as_ref().is_some_and(is_same)) {
+                    memory.outdated(wanted.key, &copy);
+                    return Ok(None);
+                }
+                memory.confirm(wanted.key, &copy);
+                copy
+            }
+        };
+        // Whether a copy without its tags is invalidated cannot be told, and why one is no hit is counted when it is read.
+        let lacks_tags = copy.record().content.terms.epoch.is_some() && copy.record().annotations.tags.is_empty();
+        let is_good = (!lacks_tags || wanted.judge.epochs.is_empty()) && wanted.check(copy.record()).is_ok();
+        if !is_good {
+            memory.outdated(wanted.key, &copy);
+        }
+        Ok(is_good.then_some(copy))
+    }
+
+    /// What is found in the store, and what it takes to keep a copy of it.
+    async fn load(&self, wanted: &Wanted<'_>) -> Result<Option<(Found, Option<Ticket>)>> {
+        let memory = self.memory_for(wanted.fields);
+        let ticket = memory.and_then(|memory| memory.begin_load(wanted.key, wanted.judge.now));
+        let fields = wanted.judge.fields(wanted.fields);
+        let lookup = self.engine.find(&wanted.key.entry_key(), fields, |record| wanted.check(record)).await;
+        Ok(self.found(wanted.key, lookup).await?.map(|found| (found, ticket)))
+    }
+
+    /// The memory layer, where it can answer: it does not know all that is known about an entry.
+    fn memory_for(&self, fields: Fields) -> Option<&MemoryLayer> {
+        self.memory.as_ref().filter(|_| fields == Fields::VALUE)
+    }
+
+    /// Reads what is to be kept in memory; what is too large stays where it is.
+    fn borrow_bytes(
+        &self,
+        record: &Record,
+        stored: Stored,
+        is_kept: bool,
+    ) -> Result<(Stored, Option<cacheness_storage::Bytes>)> {
+        let largest = self.memory.as_ref().map_or(0, MemoryLayer::largest);
+        if !is_kept || record.content.stored_size > largest {
+            return Ok((stored, None));
+        }
+        let bytes = stored.into_bytes()?;
+        Ok((Stored::from(bytes.clone()), Some(bytes)))
+    }
+
+    fn remember(&self, ticket: Ticket, copy: MemoryCopy) {
+        if let Some(memory) = &self.memory {
+            memory.insert(ticket, copy);
+        }
+    }
+
+    pub(crate) async fn decode<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        found: Found,
+        fallback: Fallback,
+    ) -> Result<Option<(T, Record)>> {
+        let Found { record, stored } = found;
+        match self.engine.decode(&record, stored, fallback).await {
+            Ok(value) => {
+                self.hit(key, &record, self.now()).await;
+                Ok(Some((value, record)))
+            }
+            Err(error) => self.invalid(key, record.version, error).await,
+        }
+    }
+
+    /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
+    pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
+        let judge = self.judge().await?;
+        let fields = judge.fields(Fields::VALUE);
+        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
+        let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
+        let record = Record { location: Location::Omitted, ..found.record.clone() };
+        match self.engine.reader(found).await {
+            Ok(reader) => {
+                self.hit(key, &record, judge.now).await;
+                Ok(Some(reader))
+            }
+            Err(error) => self.invalid(key, record.version, error).await,
+        }
+    }
+
+    /// Counts a hit, notes the use, and moves the expiry of what lives while it is used.
+    pub(crate) async fn hit(&self, key: Key, record: &Record, now: Timestamp) {
+        self.counters.hit(&record.content.type_tag);
+        if self.read_only {
+            return;
+        }
+        self.uses.note(key, now);
+        if self.uses.is_due(now) {
+            self.tell_in_background();
+        }
+        if record.content.terms.idle.is_some() {
+            // Best effort: the value is there, and the next use tries again.
+            drop(self.slide(key, record, now).await);
+        }
+    }
+
+    /// Moves the expiry of an entry with an idle TTL, when less than half of it is left: so a use writes rarely.
+    async fn slide(&self, key: Key, record: &Record, now: Timestamp) -> Result<()> {
+        let terms = &record.content.terms;
+        let (Some(idle), Some(expires_at)) = (terms.idle, record.expires_at) else { return Ok(()) };
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        let slid = now.offset(idle).min(terms.until.unwrap_or(Timestamp::MAX));
+        if slid <= expires_at || expires_at > now.offset(idle / 2) {
+            return Ok(());
+        }
+        let mut patch = Patch::new(self.engine.mint_version()?, now);
+        patch.expires_at = Some(Some(slid));
+        let _changing = self.changing([key]);
+        self.engine.patch(&key.entry_key(), patch, Condition::Version(record.version)).await.map(drop)
+    }
+
+    /// What a lookup found, or `None`, counted by its reason.
+    pub(crate) async fn found(&self, key: Key, lookup: Result<Lookup<MissReason>>) -> Result<Option<Found>> {
+        match lookup.or_else(|error| self.unreadable(error).map(Lookup::Refused))? {
+            Lookup::Found(found) => Ok(Some(found)),
+            Lookup::Absent => Ok(self.miss(MissReason::Absent)),
+            Lookup::Refused(reason) => Ok(self.miss(reason)),
+            Lookup::Lost(record, error) => self.invalid(key, record.version, error).await,
+        }
+    }
+
+    /// The record of a key, if it is there and live.
+    pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
+        let judge = self.judge().await?;
+        match self.engine.record(&key.entry_key(), judge.fields(fields)).await {
+            Ok(record) => Ok(record.filter(|record| judge.check(key, record).is_ok())),
+            Err(error) => self.unreadable(error).map(|_| None),
+        }
+    }
+
+    /// When a live entry expires.
+    pub(crate) async fn ttl(&self, key: Key) -> Result<Option<Ttl>> {
+        Ok(self.record(key, Fields::LEAST).await?.map(|record| Ttl::of(&record, self.now())))
+    }
+
+    fn miss<T>(&self, reason: MissReason) -> Option<T> {
+        self.counters.miss(reason);
+        None
+    }
+
+    /// A record that cannot be read is a miss where entries that cannot be returned are.
+    fn unreadable(&self, error: Error) -> Result<MissReason> {
+        match (self.on_invalid, error.kind()) {
+            (OnInvalid::Miss, ErrorKind::FormatTooNew) => Ok(MissReason::TooNew),
+            (OnInvalid::Miss, ErrorKind::Corrupt) => Ok(MissReason::Corrupt),
+            _ => Err(error),
+        }
+    }
+
+    /// A value that was found and cannot be returned.
+    async fn invalid<T>(&self, key: Key, judged: Version, error: Error) -> Result<Option<T>> {
+        let reason = match error.kind() {
+            ErrorKind::TypeMismatch => MissReason::OtherType,
+            ErrorKind::SchemaMismatch => MissReason::OtherSchema,
+            ErrorKind::FormatTooNew => MissReason::TooNew,
+            ErrorKind::Corrupt => MissReason::Corrupt,
+            _ => return Err(error),
+        };
+        if self.on_invalid == OnInvalid::Error {
+            return Err(error);
+        }
+        if reason == MissReason::Corrupt {
+            let _changing = self.changing([key]);
+            // Best effort: a get that found damage is a miss, also while the index cannot be written.
+            drop(self.engine.drop_judged(&key.entry_key(), judged).await);
+        }
+        Ok(self.miss(reason))
+    }
+}
+
+/// What a get asks for.
+struct Wanted<'j> {
+    key: Key,
+    fields: Fields,
+    options: GetOptions,
+    judge: &'j Judge,
+}
+
+impl Wanted<'_> {
+    fn check(&self, record: &Record) -> Result<(), MissReason> {
+        self.judge.check(self.key, record)?;
+        self.options.judge(record, self.judge.now)
+    }
+}

@@ -1,0 +1,87 @@
+//! Which entries were used and when: noted in memory, told to the index in batches. A get never writes.
+
+use crate::Key;
+use cacheness_core::Timestamp;
+use cacheness_storage::{EntryKey, Usage};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const SHARDS: usize = 16;
+
+/// How many entries' uses are noted at most. What is used beyond that is not noted until the others were told.
+const MOST: usize = 64 << 10;
+
+/// How many noted entries make a batch worth telling.
+pub(crate) const BATCH: usize = 1000;
+
+/// How long uses stay untold, when anything is used at all.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Uses that the index does not know yet.
+#[derive(Debug)]
+pub(crate) struct Uses {
+    shards: [Mutex<HashMap<Key, Usage>>; SHARDS],
+    hasher: RandomState,
+    noted: AtomicUsize,
+    /// When uses were told last, in microseconds since 1970.
+    told_at: AtomicI64,
+}
+
+impl Uses {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            noted: AtomicUsize::new(0),
+            told_at: AtomicI64::new(now.as_micros()),
+        }
+    }
+
+    /// Notes a use.
+    pub(crate) fn note(&self, key: Key, now: Timestamp) {
+        let mut shard = lock(self.shard(key));
+        if let Some(usage) = shard.get_mut(&key) {
+            return usage.note(now, 1);
+        }
+        if self.noted.load(Ordering::Relaxed) < MOST {
+            shard.insert(key, Usage { accessed_at: Some(now), hits: 1 });
+            self.noted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is time to tell the index.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let noted = self.noted.load(Ordering::Relaxed);
+        let told_at = Timestamp::from_micros(self.told_at.load(Ordering::Relaxed));
+        // A clock that was set back is no reason to wait for ever.
+        noted >= MOST / 2 || noted > 0 && (now < told_at || now.since(told_at) >= INTERVAL)
+    }
+
+    /// How many entries have untold uses.
+    pub(crate) fn noted(&self) -> usize {
+        self.noted.load(Ordering::Relaxed)
+    }
+
+    /// Takes what is noted out, to tell it at the time `now`.
+    pub(crate) fn take(&self, now: Timestamp) -> Vec<(EntryKey, Usage)> {
+        self.told_at.store(now.as_micros(), Ordering::Relaxed);
+        let mut taken = Vec::new();
+        for shard in &self.shards {
+            let noted = std::mem::take(&mut *lock(shard));
+            self.noted.fetch_sub(noted.len(), Ordering::Relaxed);
+            taken.extend(noted.into_iter().map(|(key, usage)| (key.entry_key(), usage)));
+        }
+        taken
+    }
+
+    fn shard(&self, key: Key) -> &Mutex<HashMap<Key, Usage>> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
