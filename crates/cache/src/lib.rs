@@ -24,7 +24,7 @@ pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Problem, Qu
 pub use core::OnInvalid;
 pub use face::GetOrPut;
 pub use handle::{future, sync};
-pub use key::{Key, KeySpec, Unordered, canonical_bytes, unordered};
+pub use key::{FileContent, Key, KeySpec, Unordered, canonical_bytes, file, hash_content, unordered};
 #[doc(hidden)]
 pub use memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup, MemoryStats, Ticket};
 pub use options::PutOptions;
