@@ -1,11 +1,11 @@
 //! The handler of an array type.
 
 use crate::Element;
-use crate::element::write_each;
-use crate::layout::{Layout, Order, format};
-use cacheness_core::{Error, ErrorKind, Result};
+use crate::elements::{order, read_elements, write_elements};
+use crate::layout::{Layout, format};
+use cacheness_core::Result;
 use cacheness_handlers::{Format, Handler, PayloadReader};
-use ndarray::{Array, Dimension, ShapeBuilder};
+use ndarray::{Array, Dimension};
 use std::fmt;
 use std::io::Write;
 use std::marker::PhantomData;
@@ -47,12 +47,6 @@ impl<A: Element, D: Dimension> fmt::Debug for ArrayHandler<A, D> {
     }
 }
 
-/// The elements as one slice, when they lie in row-major or column-major order without gaps.
-fn contiguous<A, D: Dimension>(array: &Array<A, D>) -> Option<(Order, &[A])> {
-    let rows = array.as_slice().map(|elements| (Order::C, elements));
-    rows.or_else(|| array.t().to_slice().map(|elements| (Order::F, elements)))
-}
-
 impl<A: Element, D: Dimension + 'static> Handler for ArrayHandler<A, D> {
     type Value = Array<A, D>;
 
@@ -61,24 +55,15 @@ impl<A: Element, D: Dimension + 'static> Handler for ArrayHandler<A, D> {
     }
 
     fn plan(&self, array: &Array<A, D>) -> Result<Format> {
-        let order = contiguous(array).map_or(Order::C, |(order, _)| order);
-        Ok(format(A::DTYPE, size_of::<A>(), array.shape(), order))
+        Ok(format(A::DTYPE, size_of::<A>(), array.shape(), order(array)))
     }
 
     fn encode(&self, array: &Array<A, D>, _: &Format, out: &mut dyn Write) -> Result<()> {
-        match contiguous(array) {
-            Some((_, elements)) => A::write(elements, out),
-            None => write_each(array.iter(), out),
-        }
+        write_elements(array, out)
     }
 
     fn decode(&self, input: &mut dyn PayloadReader, format: &Format) -> Result<Array<A, D>> {
         let layout = Layout::parse(format, A::DTYPE, size_of::<A>(), D::NDIM, input.remaining())?;
-        let elements = A::read(input, layout.count)?;
-        let mut shape = D::zeros(layout.shape.len());
-        shape.as_array_view_mut().iter_mut().zip(&layout.shape).for_each(|(axis, length)| *axis = *length);
-        Array::from_shape_vec(shape.set_f(layout.order == Order::F), elements).map_err(|error| {
-            Error::new(ErrorKind::Corrupt, "the shape of the stored array is impossible").source(error)
-        })
+        read_elements(input, &layout)
     }
 }

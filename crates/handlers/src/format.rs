@@ -103,3 +103,26 @@ impl Format {
         self
     }
 }
+
+/// The file extension, without the dot, that tells people and their tools what bytes of a format are: for names of
+/// exported files. Nothing is stored under it.
+///
+/// A format that is named as its files are, such as `msgpack` or one of a plug-in called `parquet`, is its own extension.
+/// `None` for a name that would make no sensible extension: more than 16 bytes, or not lower-case ASCII letters, digits
+/// and underscores alone.
+///
+/// ```
+/// use cacheness_handlers::format::extension_of;
+///
+/// assert_eq!(extension_of("utf-8"), Some("txt"));
+/// assert_eq!(extension_of("npy"), Some("npy"));
+/// assert_eq!(extension_of("../../etc/passwd"), None);
+/// ```
+pub fn extension_of(format: &str) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    match format {
+        "utf-8" => Some("txt"),
+        "raw" | "bincode" => Some("bin"),
+        name => ((1..=16).contains(&name.len()) && name.bytes().all(is_plain)).then_some(name),
+    }
+}

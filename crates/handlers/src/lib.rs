@@ -18,7 +18,7 @@ pub use bincode;
 pub use bytes::{BytesHandler, SharedBytesHandler};
 pub use cacheable::{BincodeHandler, Cacheable, schema_hash};
 pub use codec::{Codec, CodecId, Decoder, Encoder, Encoding, Level, decompress};
-pub use format::{Extra, Format, Hints};
+pub use format::{Extra, Format, Hints, extension_of};
 pub use handler::{ErasedHandler, Handler, HandlerRef};
 pub use object::ObjectHandler;
 pub use reader::{PayloadReader, SliceReader};

@@ -9,7 +9,8 @@ use cacheness_handlers::bincode::error::{DecodeError, EncodeError};
 use cacheness_handlers::bincode::{Decode, Encode};
 use cacheness_handlers::cacheable::{BincodeHandler, Cacheable, schema_hash};
 use cacheness_handlers::{
-    BytesHandler, Format, Handler, HandlerRegistry, PayloadReader, SharedBytesHandler, SliceReader, TextHandler,
+    BytesHandler, Format, Handler, HandlerRegistry, ObjectHandler, PayloadReader, SharedBytesHandler, SliceReader,
+    TextHandler, extension_of,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -381,4 +382,20 @@ fn what_the_bounds_of_a_get_would_refuse_is_refused_by_the_put() {
     let (value, format, bytes) = encode(1000).unwrap();
     assert_eq!(Handler::decode(&handler, &mut SliceReader::new(bytes.into()), &format).unwrap(), value);
     assert_eq!(encode(60_000).unwrap_err().kind(), ErrorKind::Serialization);
+}
+
+#[test]
+fn every_format_has_the_extension_that_people_expect_or_none() {
+    fn extension<H: Handler>(handler: &H, value: &H::Value) -> Option<String> {
+        extension_of(&handler.plan(value).unwrap().name).map(str::to_owned)
+    }
+    assert_eq!(extension(&BytesHandler, &vec![1_u8]).as_deref(), Some("bin"));
+    assert_eq!(extension(&TextHandler, &"text".to_owned()).as_deref(), Some("txt"));
+    assert_eq!(extension(&ObjectHandler::<u8>::new(), &1_u8).as_deref(), Some("msgpack"));
+    for name in ["npy", "parquet", "ndarray_map", "7z"] {
+        assert_eq!(extension_of(name), Some(name));
+    }
+    for name in ["", ".", "..", "a.b", "a/b", "a\\b", "a b", "a\0", "EXE", "é", "seventeen_letters"] {
+        assert_eq!(extension_of(name), None, "{name:?}");
+    }
 }

@@ -1,11 +1,9 @@
 //! Values with parts: sequences, maps, structs, and the order their parts are put in.
 
 use super::encode::{EncodeError, Encoder, Result};
+use super::tag;
 use serde::ser::{self, Serialize};
 use std::ops::Range;
-
-/// What ends the parts of a compound; no value starts with it.
-const END: u8 = 0x00;
 
 /// Whether, and by what, the parts of a compound are put in order.
 #[derive(Clone, Copy, PartialEq)]
@@ -30,7 +28,7 @@ impl Entries {
                 return Err(EncodeError("two parameters have the same name".into()));
             }
         }
-        out.push(END);
+        out.push(tag::END);
         Ok(())
     }
 

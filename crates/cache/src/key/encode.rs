@@ -2,42 +2,14 @@
 //! `docs/format.md` draws it.
 
 use super::compound::{Compound, Entries, Sorted};
-use super::{KEY_NAME, SPEC_NAME, UNORDERED_NAME};
+use super::{FILE_NAME, KEY_NAME, SPEC_NAME, UNORDERED_NAME, tag};
 use serde::ser::{self, Serialize};
 use std::fmt::{self, Display};
 
 /// How deep parameters may be nested.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// The first byte of every encoded value. Stable for ever.
-mod tag {
-    pub(super) const UNIT: u8 = 0x01;
-    pub(super) const FALSE: u8 = 0x02;
-    pub(super) const TRUE: u8 = 0x03;
-    pub(super) const POSITIVE: u8 = 0x04;
-    pub(super) const NEGATIVE: u8 = 0x05;
-    pub(super) const F32: u8 = 0x06;
-    pub(super) const F64: u8 = 0x07;
-    pub(super) const CHAR: u8 = 0x08;
-    pub(super) const TEXT: u8 = 0x09;
-    pub(super) const BYTES: u8 = 0x0a;
-    pub(super) const NONE: u8 = 0x0b;
-    pub(super) const SOME: u8 = 0x0c;
-    pub(super) const SEQUENCE: u8 = 0x0d;
-    pub(super) const UNORDERED: u8 = 0x0e;
-    pub(super) const MAP: u8 = 0x0f;
-    pub(super) const STRUCT: u8 = 0x10;
-    pub(super) const UNIT_STRUCT: u8 = 0x11;
-    pub(super) const NEWTYPE_STRUCT: u8 = 0x12;
-    pub(super) const TUPLE_STRUCT: u8 = 0x13;
-    pub(super) const UNIT_VARIANT: u8 = 0x14;
-    pub(super) const NEWTYPE_VARIANT: u8 = 0x15;
-    pub(super) const TUPLE_VARIANT: u8 = 0x16;
-    pub(super) const STRUCT_VARIANT: u8 = 0x17;
-    pub(super) const KEY: u8 = 0x18;
-}
-
-fn malformed() -> EncodeError {
+pub(super) fn malformed() -> EncodeError {
     EncodeError("a key or a key specification is malformed".into())
 }
 
@@ -72,11 +44,16 @@ pub(super) struct Encoder {
     is_raw: bool,
     /// The bytes of a key that is not inside anything: it stands for itself.
     whole_key: Option<Vec<u8>>,
+    /// Files are named by their paths, and have to be read.
+    has_files: bool,
 }
 
 /// What the encoding of a value came to.
+#[derive(Debug)]
 pub(super) enum Encoded {
     Bytes(Vec<u8>),
+    /// Bytes that name files to read.
+    Files(Vec<u8>),
     Key(Vec<u8>),
 }
 
@@ -84,6 +61,7 @@ impl Encoder {
     pub(super) fn finish(self) -> Encoded {
         match self.whole_key {
             Some(key) => Encoded::Key(key),
+            None if self.has_files => Encoded::Files(self.out),
             None => Encoded::Bytes(self.out),
         }
     }
@@ -137,13 +115,13 @@ impl Encoder {
         if std::mem::take(&mut self.is_raw) {
             return Err(malformed());
         }
-        // A type that only borrows the name of ours may write nothing, or take away what others wrote.
-        self.out.len().checked_sub(start).filter(|count| *count > 0).ok_or_else(malformed)
+        // A type that only borrows the name of ours may take away what others wrote.
+        self.out.len().checked_sub(start).ok_or_else(malformed)
     }
 
     /// The encoding of a map, whose entries are added by [`named`](Self::named).
     pub(super) fn map() -> Self {
-        Self { out: vec![tag::MAP], depth: 1, deepest: 1, is_raw: false, whole_key: None }
+        Self { out: vec![tag::MAP], depth: 1, deepest: 1, ..Self::default() }
     }
 
     /// Adds an entry to a map.
@@ -156,11 +134,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// The encoding of a map with these entries, and behind it how many levels it has.
+    /// The encoding of a map with these entries, and behind it how many levels it has and whether it names files.
     pub(super) fn map_with(&self, entries: &Entries) -> Result<Vec<u8>> {
         let mut out = self.out.clone();
         entries.clone().close(&mut out, 1, Sorted::ByName)?;
-        out.push(self.deepest as u8);
+        out.extend_from_slice(&[self.deepest as u8, u8::from(self.has_files)]);
         Ok(out)
     }
 
@@ -288,9 +266,20 @@ impl<'e> ser::Serializer for &'e mut Encoder {
                 Ok(())
             }
             SPEC_NAME => {
-                self.raw(value)?;
+                if self.raw(value)? < 2 {
+                    return Err(malformed());
+                }
+                self.has_files |= self.out.pop().is_some_and(|flag| flag != 0);
                 let levels = self.out.pop().ok_or_else(malformed)?;
                 self.check_depth(self.depth + usize::from(levels))
+            }
+            FILE_NAME => {
+                self.out.push(tag::PATH);
+                let start = self.out.len();
+                self.raw(value)?;
+                let path = self.out.split_off(start);
+                self.has_files = true;
+                self.prefixed(&path)
             }
             _ => {
                 self.tagged(tag::NEWTYPE_STRUCT, &[name])?;
@@ -353,7 +342,8 @@ impl<'e> ser::Serializer for &'e mut Encoder {
         self.start(tag::STRUCT_VARIANT, &[name, variant], Sorted::ByName)
     }
 
+    /// While raw bytes are asked for, a file tells its path instead of its digest: see [`FileContent`](super::FileContent).
     fn is_human_readable(&self) -> bool {
-        false
+        self.is_raw
     }
 }

@@ -1,16 +1,33 @@
 //! Keys: what parameters become.
 
 mod compound;
+mod content;
+mod cursor;
+mod decode;
 mod encode;
+mod file;
+mod namespace;
+mod parameters;
+mod prepared;
+mod resolve;
 mod spec;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod unordered;
 
+pub use file::{FileContent, file};
+pub(crate) use namespace::Namespace;
+pub(crate) use parameters::redact;
+pub(crate) use prepared::{Canonical, Encoding, Prepared, prepare};
 pub use spec::KeySpec;
+pub use unordered::{Unordered, unordered};
 
 use cacheness_core::hex::{self, Hex};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::EntryKey;
-use encode::{EncodeError, Encoded, Encoder};
-use serde::ser::{SerializeTupleStruct, Serializer};
+use encode::EncodeError;
+use serde::ser::Serializer;
 use serde::{Serialize, ser};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -21,12 +38,10 @@ use std::sync::OnceLock;
 const KEY_NAME: &str = "$cacheness::Key";
 const SPEC_NAME: &str = "$cacheness::KeySpec";
 const UNORDERED_NAME: &str = "$cacheness::Unordered";
+const FILE_NAME: &str = "$cacheness::FileContent";
 
 /// The context that the hash key of version 1 is derived from. Another version gets another one.
 const CONTEXT: &str = "cacheness 2026-11-20 key version 1";
-
-/// The length of a namespace's name, which stands before the parameters: this version has none.
-const NO_NAMESPACE: [u8; 8] = 0_u64.to_le_bytes();
 
 /// A key: 128 bits derived from parameters, shown as 32 lower-case hexadecimal digits.
 ///
@@ -49,34 +64,29 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of some parameters; a key stays what it is.
+    /// The key of some parameters; a key stays what it is. Reads the files among them, and blocks then: see [`file()`].
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidKey`] for parameters nested deeper than 128 levels, two of one name, and what a `Serialize`
-    /// of the caller's refuses.
+    /// of the caller's refuses; for files as [`file()`] says.
     pub fn of<K: Serialize>(parameters: K) -> Result<Self> {
-        let mut encoder = Encoder::default();
-        parameters.serialize(&mut encoder).map_err(invalid)?;
-        match encoder.finish() {
-            Encoded::Bytes(bytes) => Ok(Self::digest(&bytes)),
-            Encoded::Key(bytes) => match bytes.split_first_chunk() {
-                Some((&id, rest)) => Ok(Self { id, rest: rest.try_into().ok() }),
-                None => Err(Error::new(ErrorKind::InvalidKey, "a key has at least 16 bytes")),
-            },
-        }
+        Self::of_in(None, parameters)
     }
 
-    fn digest(encoded: &[u8]) -> Self {
-        static HASH_KEY: OnceLock<[u8; 32]> = OnceLock::new();
-        let hash_key = HASH_KEY.get_or_init(|| blake3::derive_key(CONTEXT, &[]));
-        let mut hasher = blake3::Hasher::new_keyed(hash_key);
-        hasher.update(&NO_NAMESPACE);
-        hasher.update(encoded);
-        let digest = *hasher.finalize().as_bytes();
+    /// The key of some parameters in a namespace; a key stays what it is in any. Blocks as [`of`](Self::of) does.
+    pub(crate) fn of_in<K: Serialize>(namespace: Option<&Namespace>, parameters: K) -> Result<Self> {
+        Ok(Encoding::of(parameters)?.resolve()?.key(namespace))
+    }
+
+    fn digest(namespace: Option<&Namespace>, canonical: &[u8]) -> Self {
+        let digest = digest(namespace.map_or("", Namespace::name), canonical);
         let (mut id, mut rest) = ([0; 16], [0; 16]);
         id.copy_from_slice(&digest[..16]);
         rest.copy_from_slice(&digest[16..]);
+        if let Some(namespace) = namespace {
+            id[..4].copy_from_slice(&namespace.prefix_bytes());
+        }
         Self { id, rest: Some(rest) }
     }
 
@@ -168,54 +178,51 @@ impl Serialize for RawBytes<'_> {
     }
 }
 
-/// Parameters whose order does not count, such as those of a `HashSet`, whose order serde shows and nobody chose.
-///
-/// ```
-/// use cacheness_cache::{Key, unordered};
-/// use std::collections::HashSet;
-///
-/// let wanted: HashSet<_> = ["b", "a"].into();
-/// assert_eq!(Key::of(unordered(&wanted))?, Key::of(unordered(["a", "b"]))?);
-/// # Ok::<(), cacheness_core::Error>(())
-/// ```
-pub fn unordered<I>(parameters: I) -> Unordered<I::Item>
-where
-    I: IntoIterator,
-    I::Item: Serialize,
-{
-    Unordered(parameters.into_iter().collect())
-}
-
-/// See [`unordered`].
-#[derive(Debug, Clone)]
-pub struct Unordered<T>(Vec<T>);
-
-impl<T: Serialize> Serialize for Unordered<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut elements = serializer.serialize_tuple_struct(UNORDERED_NAME, self.0.len())?;
-        self.0.iter().try_for_each(|element| elements.serialize_field(element))?;
-        elements.end()
-    }
-}
-
 /// The canonical encoding of parameters: what a key is the digest of; of a key, which is no digest of anything, its own
-/// bytes. For tests and for other languages.
+/// bytes. For tests and for other languages. Reads files, and blocks then: see [`file()`].
 ///
 /// # Errors
 ///
 /// As [`Key::of`].
 pub fn canonical_bytes<K: Serialize>(parameters: K) -> Result<Vec<u8>> {
-    let mut encoder = Encoder::default();
-    parameters.serialize(&mut encoder).map_err(invalid)?;
-    match encoder.finish() {
-        Encoded::Bytes(bytes) | Encoded::Key(bytes) => Ok(bytes),
-    }
+    Ok(Encoding::of(parameters)?.resolve()?.into_bytes())
+}
+
+/// A hash of any content, 256 bits: equal where keys are equal, the same on every machine and for ever. It is all of the
+/// digest that [`Key::of`] shows half of. A key is content like any other here, and has another hash than itself.
+/// Reads files, and blocks then: see [`file()`].
+///
+/// ```
+/// use cacheness_cache::{Key, hash_content, key};
+///
+/// let one = hash_content(&key! { model: "xgboost", depth: 3 })?;
+/// assert_eq!(one, hash_content(&key! { depth: 3, model: "xgboost" })?);
+/// assert_ne!(one, hash_content(&key! { depth: 3, model: "linear" })?);
+/// assert_eq!(Some(one), Key::of(key! { model: "xgboost", depth: 3 })?.full_digest());
+/// # Ok::<(), cacheness_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Key::of`].
+pub fn hash_content<T: Serialize + ?Sized>(content: &T) -> Result<[u8; 32]> {
+    Ok(match Encoding::of(content)?.resolve()? {
+        Canonical::Bytes(bytes) => digest("", &bytes),
+        Canonical::Key(key) => digest("", &[&[tag::KEY], key.id.as_slice()].concat()),
+    })
+}
+
+/// The digest of canonical bytes in the namespace of a name, which is empty outside of all.
+fn digest(namespace: &str, canonical: &[u8]) -> [u8; 32] {
+    static HASH_KEY: OnceLock<[u8; 32]> = OnceLock::new();
+    let hash_key = HASH_KEY.get_or_init(|| blake3::derive_key(CONTEXT, &[]));
+    let mut hasher = blake3::Hasher::new_keyed(hash_key);
+    hasher.update(&(namespace.len() as u64).to_le_bytes());
+    hasher.update(namespace.as_bytes());
+    hasher.update(canonical);
+    *hasher.finalize().as_bytes()
 }
 
 fn refused<E: ser::Error>(error: &EncodeError) -> E {
     E::custom(&error.0)
-}
-/// The keys of several parameters.
-pub(crate) fn keys_of<K: Serialize>(parameters: impl IntoIterator<Item = K>) -> Result<Vec<Key>> {
-    parameters.into_iter().map(Key::of).collect()
 }

@@ -17,7 +17,7 @@ impl KeySpec {
     }
 
     /// Adds a parameter. What cannot be a parameter, or a second one of the name, is an error of the call that gets
-    /// the key.
+    /// the key. A [`file`](crate::file()) is read then, too.
     #[must_use]
     pub fn with<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
         if let Ok((encoder, entries)) = &mut self.0

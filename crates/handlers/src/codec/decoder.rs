@@ -37,9 +37,10 @@ impl<R: BufRead> Decoder<R> {
     /// # Errors
     ///
     /// [`Corrupt`] when there should be no raw bytes and the stream is not an empty one, [`Compression`] when the codec
-    /// cannot be set up.
+    /// cannot be set up, [`Unsupported`] for gzip without the feature `gzip`.
     ///
     /// [`Corrupt`]: cacheness_core::ErrorKind::Corrupt
+    /// [`Unsupported`]: cacheness_core::ErrorKind::Unsupported
     /// [`Compression`]: cacheness_core::ErrorKind::Compression
     pub fn new(encoding: Encoding, stored: R, raw_size: u64) -> Result<Self> {
         let stage = match encoding {
@@ -153,9 +154,10 @@ impl<R: BufRead> fmt::Debug for Decoder<R> {
 /// # Errors
 ///
 /// [`Corrupt`] unless `stored` is exactly one payload of `raw_size` bytes; [`TooLarge`] when they do not fit in memory,
-/// which grows as they arrive, so a wrong `raw_size` costs nothing.
+/// which grows as they arrive, so a wrong `raw_size` costs nothing; [`Unsupported`] for gzip without the feature `gzip`.
 ///
 /// [`Corrupt`]: cacheness_core::ErrorKind::Corrupt
+/// [`Unsupported`]: cacheness_core::ErrorKind::Unsupported
 /// [`TooLarge`]: cacheness_core::ErrorKind::TooLarge
 pub fn decompress(encoding: Encoding, stored: &[u8], raw_size: u64) -> Result<Vec<u8>> {
     match encoding {

@@ -1,11 +1,9 @@
 //! The way in: raw bytes are shuffled block by block, compressed and handed on.
 
 use super::blocks::Blocks;
-use super::{Codec, lz4, zstandard};
+use super::{Codec, gzip, lz4, zstandard};
 use crate::shuffle::{block_length, shuffle};
 use cacheness_core::Result;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -23,7 +21,7 @@ enum Compressor<W: Write> {
     None(W),
     Lz4(lz4::FrameWriter<W>),
     Zstd(zstandard::FrameWriter<W>),
-    Gzip(GzEncoder<W>),
+    Gzip(gzip::MemberWriter<W>),
 }
 
 impl<W: Write> Encoder<W> {
@@ -31,13 +29,14 @@ impl<W: Write> Encoder<W> {
     ///
     /// # Errors
     ///
-    /// [`Compression`](cacheness_core::ErrorKind::Compression) when the codec cannot be set up, for want of memory.
+    /// [`Compression`](cacheness_core::ErrorKind::Compression) when the codec cannot be set up, for want of memory;
+    /// [`Unsupported`](cacheness_core::ErrorKind::Unsupported) for gzip without the feature `gzip`.
     pub fn new(codec: Codec, shuffle: u8, out: W) -> Result<Self> {
         let compressor = match codec {
             Codec::None => Compressor::None(out),
             Codec::Lz4 => Compressor::Lz4(lz4::FrameWriter::new(out)),
             Codec::Zstd(level) => Compressor::Zstd(zstandard::FrameWriter::new(level, out)?),
-            Codec::Gzip(level) => Compressor::Gzip(GzEncoder::new(out, Compression::new(u32::from(level.get())))),
+            Codec::Gzip(level) => Compressor::Gzip(gzip::writer(level, out)?),
         };
         Ok(Self { shuffler: (shuffle > 1).then(|| Shuffler::new(shuffle)), compressor })
     }

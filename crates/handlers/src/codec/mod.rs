@@ -19,7 +19,10 @@
 mod blocks;
 mod decoder;
 mod encoder;
+#[cfg_attr(not(feature = "gzip"), path = "gzip_absent.rs")]
+mod gzip;
 mod lz4;
+mod nearest;
 mod stream;
 mod zstandard;
 
@@ -32,6 +35,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// How hard zstd and gzip try: 1 is fastest, 9 is smallest.
+///
+/// Both take the number as their own level. Zstandard's levels above 9, which take many times as long and much memory,
+/// are not offered.
 ///
 /// ```
 /// use cacheness_handlers::codec::Level;
@@ -78,7 +84,7 @@ pub enum Codec {
     Lz4,
     /// Zstandard.
     Zstd(Level),
-    /// Gzip: slower than zstd at every size, but every tool reads it.
+    /// Gzip: slower than zstd at every size, but every tool reads it. It needs the feature `gzip`.
     Gzip(Level),
 }
 
@@ -132,10 +138,20 @@ impl FromStr for Codec {
             ("gzip", level) => Ok(level.map_or(Self::GZIP, Self::Gzip)),
             ("none" | "lz4", Some(_)) => Err(Error::new(ErrorKind::Config, format!("the codec {name} takes no level"))
                 .advice(format!("write {name:?}"))),
-            _ => Err(Error::new(ErrorKind::Config, format!("unknown codec {name:?}"))
-                .advice("known are none, lz4, zstd and gzip; zstd and gzip take a level from 1 to 9, as in zstd:5")),
+            _ => Err(unknown(name)),
         }
     }
+}
+
+/// The error for a name that no codec has.
+fn unknown(name: &str) -> Error {
+    const KNOWN: [&str; 4] = ["none", "lz4", "zstd", "gzip"];
+    let known = "known are none, lz4, zstd and gzip; zstd and gzip take a level from 1 to 9, as in zstd:5";
+    let advice = match nearest::nearest(name, &KNOWN) {
+        Some(meant) => format!("did you mean {meant}? {known}"),
+        None => known.to_owned(),
+    };
+    Error::new(ErrorKind::Config, format!("unknown codec {name:?}")).advice(advice)
 }
 
 /// A codec as a record names it; the numbers never change.

@@ -1,9 +1,8 @@
 //! The decompressors behind one face: their own errors are damage, those of the source are not.
 
-use super::CodecId;
 use super::lz4::FrameReader;
+use super::{CodecId, gzip};
 use cacheness_core::{Error, ErrorKind, Result};
-use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 
 /// The largest window that a zstd frame may ask for, as a power of two: 128 MiB, far more than level 9 writes.
@@ -19,7 +18,7 @@ enum Decompressor<R: BufRead> {
     None(Source<R>),
     Lz4(FrameReader<Source<R>>),
     Zstd(zstd::Decoder<'static, Source<R>>),
-    Gzip(Box<GzDecoder<Source<R>>>),
+    Gzip(Box<gzip::MemberReader<Source<R>>>),
 }
 
 impl<R: BufRead> Stream<R> {
@@ -38,7 +37,7 @@ impl<R: BufRead> Stream<R> {
                     decoder.map_err(|error| Error::io(ErrorKind::Compression, "zstd could not be set up", error))?,
                 )
             }
-            CodecId::Gzip => Decompressor::Gzip(Box::new(GzDecoder::new(source))),
+            CodecId::Gzip => Decompressor::Gzip(Box::new(gzip::reader(source)?)),
         };
         Ok(Self { decompressor, ended: false })
     }
