@@ -1,6 +1,8 @@
 //! What the tests across crates share: a remote backend that another process serves, and values to store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test support")]
 
+#[cfg(doctest)]
+pub mod guides;
 pub mod remote;
 #[cfg(target_os = "linux")]
 pub mod script;

@@ -12,6 +12,7 @@ mod limits;
 mod liveness;
 mod manage;
 mod memory;
+mod observe;
 mod options;
 mod read;
 mod stats;

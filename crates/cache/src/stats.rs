@@ -1,6 +1,7 @@
 //! What a cache counts.
 
 use crate::memory::MemoryStats;
+use crate::observe;
 use cacheness_core::size::Size;
 use cacheness_storage::MetadataStats;
 use std::collections::BTreeMap;
@@ -67,6 +68,7 @@ fn read(counter: &AtomicU64) -> u64 {
 impl Counters {
     pub(crate) fn hit(&self, type_tag: &str) {
         add(&self.hits, 1);
+        observe::hit(type_tag);
         self.of_handler(type_tag, |counters| add(&counters.hits, 1));
     }
 
@@ -74,19 +76,27 @@ impl Counters {
         if let Some(counter) = self.misses.get(reason as usize) {
             add(counter, 1);
         }
+        if let Some((_, name)) = REASONS.get(reason as usize) {
+            observe::miss(name);
+        }
     }
 
     pub(crate) fn put(&self, type_tag: &str) {
         add(&self.puts, 1);
+        observe::put(type_tag);
         self.of_handler(type_tag, |counters| add(&counters.puts, 1));
     }
 
     pub(crate) fn evicted(&self, count: u64) {
-        add(&self.evictions, count);
+        if count > 0 {
+            add(&self.evictions, count);
+            observe::evicted(count);
+        }
     }
 
     pub(crate) fn degraded(&self) {
         add(&self.degraded, 1);
+        observe::degraded();
     }
 
     /// Begins anew.

@@ -68,10 +68,10 @@ macro_rules! faces {
                 $prepare
             };
             let result = match prepare() {
-                Ok(prepared) => core.driver().run(async move {
+                Ok(prepared) => core.driver().run($crate::face::in_span(stringify!($name), async move {
                     let ($run_core, $prepared) = (core, prepared);
                     $run
-                }),
+                })),
                 Err(error) => Err(error),
             };
             result.map_err(|error: $crate::Error| error.operation(stringify!($name)))
@@ -97,14 +97,14 @@ macro_rules! faces {
             match prepare() {
                 Ok(prepared) => {
                     let core = self.core().clone();
-                    $crate::Op::new(self.core().driver(), async move {
+                    $crate::Op::new(self.core().driver(), $crate::face::in_span(stringify!($name), async move {
                         let outcome: $crate::Result<$return> = async {
                             let ($run_core, $prepared) = (&core, prepared);
                             $run
                         }
                         .await;
                         outcome.map_err(|error| error.operation(stringify!($name)))
-                    })
+                    }))
                 }
                 Err(error) => $crate::Op::ready(Err(error.operation(stringify!($name)))),
             }

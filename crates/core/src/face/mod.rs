@@ -3,6 +3,8 @@
 mod declare;
 mod driver;
 mod op;
+mod span;
 
 pub use driver::{Driver, Placement, off_executor};
 pub use op::Op;
+pub use span::in_span;

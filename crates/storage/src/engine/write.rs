@@ -92,6 +92,14 @@ impl Engine {
                 format!("the value takes {} stored bytes, more than the whole store may hold", content.stored_size);
             return Err(Error::new(ErrorKind::TooLarge, message).key(&entry.key).advice("raise max_size"));
         }
+        #[cfg(feature = "tracing")]
+        tracing::trace!(
+            handler = &*content.type_tag,
+            raw_size = content.raw_size,
+            stored_size = content.stored_size,
+            codec = %content.encoding.codec,
+            "encoded"
+        );
         (content.key_digest, content.terms) = (entry.key_digest, entry.terms.clone());
         Ok(encoded)
     }

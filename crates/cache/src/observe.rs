@@ -1,0 +1,46 @@
+//! What the outside sees being counted: events for `tracing`, counters for `metrics`, each behind its feature.
+//!
+//! | counter | labels |
+//! |---|---|
+//! | `cacheness_hits_total`, `cacheness_puts_total` | `handler`: the type tag |
+//! | `cacheness_misses_total` | `reason` |
+//! | `cacheness_evictions_total`, `cacheness_degraded_total` | |
+#![cfg_attr(
+    not(all(feature = "metrics", feature = "tracing")),
+    expect(unused_variables, reason = "what is seen depends on the features")
+)]
+
+pub(crate) fn hit(handler: &str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cacheness_hits_total", "handler" => handler.to_owned()).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::trace!(handler, "hit");
+}
+
+pub(crate) fn miss(reason: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cacheness_misses_total", "reason" => reason).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::trace!(reason, "miss");
+}
+
+pub(crate) fn put(handler: &str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cacheness_puts_total", "handler" => handler.to_owned()).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::trace!(handler, "put");
+}
+
+pub(crate) fn evicted(count: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cacheness_evictions_total").increment(count);
+    #[cfg(feature = "tracing")]
+    tracing::debug!(count, "evicted");
+}
+
+pub(crate) fn degraded() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cacheness_degraded_total").increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!("degraded");
+}

@@ -1,0 +1,19 @@
+//! The guides in `docs/guides`, whose code is compiled and run as documentation tests.
+
+macro_rules! guides {
+    ($($name:ident: $file:literal;)*) => {$(
+        #[doc = include_str!(concat!("../../docs/guides/", $file))]
+        pub mod $name {}
+    )*};
+}
+
+guides! {
+    backends: "backends.md";
+    computing: "computing.md";
+    handlers: "handlers.md";
+    keys: "keys.md";
+    limits: "limits.md";
+    memory: "memory.md";
+    plugin_backend: "plugin-backend.md";
+    ttl: "ttl.md";
+}
