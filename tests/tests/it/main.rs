@@ -21,6 +21,7 @@ mod io_errors;
 mod keys;
 mod moving;
 #[cfg(target_os = "linux")]
+mod observing;
 mod power;
 mod processes;
 mod protocol;

@@ -1,0 +1,137 @@
+//! What `tracing` and `metrics` see of a cache.
+
+use cacheness::sync::Cache;
+use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Writes down spans and events as `name field=value`.
+struct Notebook(Seen);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {}={value:?}", field.name());
+    }
+}
+
+impl Subscriber for Notebook {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("cacheness")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line(span.metadata().name().to_owned());
+        span.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line("event".to_owned());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+}
+
+/// Adds counters up by name and labels.
+#[derive(Clone, Default)]
+struct Sums(Arc<Mutex<BTreeMap<String, u64>>>);
+
+struct Sum(Sums, String);
+
+impl CounterFn for Sum {
+    fn increment(&self, value: u64) {
+        *self.0.0.lock().unwrap().entry(self.1.clone()).or_default() += value;
+    }
+
+    fn absolute(&self, value: u64) {
+        self.0.0.lock().unwrap().insert(self.1.clone(), value);
+    }
+}
+
+impl Recorder for Sums {
+    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Counter::from_arc(Arc::new(Sum(self.clone(), format!("{} {}", key.name(), labels.join(",")))))
+    }
+
+    fn register_gauge(&self, _key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+fn work(cache: &Cache) {
+    cache.put("number", &7_u64).unwrap();
+    assert_eq!(cache.get("number").unwrap(), Some(7_u64));
+    assert_eq!(cache.get::<u64>("nothing").unwrap(), None);
+    assert_eq!(cache.get::<String>("number").unwrap(), None);
+}
+
+#[test]
+fn operations_are_spans_and_hits_and_misses_are_events() {
+    let seen = Seen::default();
+    tracing::subscriber::with_default(Notebook(seen.clone()), || {
+        work(&Cache::builder().metadata("memory:").blobs("memory:").open().unwrap());
+    });
+    let seen = seen.lock().unwrap();
+    let has = |line: &str| seen.iter().any(|seen| seen.contains(line));
+    for line in [
+        "cacheness operation=\"put\"",
+        "cacheness operation=\"get\"",
+        "message=encoded handler=\"object\"",
+        "message=put handler=\"object\"",
+        "message=hit handler=\"object\"",
+        "message=miss reason=\"absent\"",
+        "message=miss reason=\"other schema\"",
+    ] {
+        assert!(has(line), "{line}: {seen:#?}");
+    }
+    assert!(!has("7"), "no value is ever seen: {seen:#?}");
+}
+
+#[test]
+fn counters_have_the_handler_and_the_reason_as_labels() {
+    let sums = Sums::default();
+    metrics::with_local_recorder(&sums, || {
+        let cache = Cache::builder().metadata("memory:").blobs("memory:").max_entries(2).low_water(50).open().unwrap();
+        work(&cache);
+        cache.put("second", "two").unwrap();
+        cache.put("third", "three").unwrap();
+    });
+    let expected = [
+        ("cacheness_evictions_total ", 2),
+        ("cacheness_hits_total handler=object", 1),
+        ("cacheness_misses_total reason=absent", 1),
+        ("cacheness_misses_total reason=other schema", 1),
+        ("cacheness_puts_total handler=object", 1),
+        ("cacheness_puts_total handler=text", 2),
+    ];
+    let sums = sums.0.lock().unwrap().clone();
+    assert_eq!(sums, expected.map(|(name, count)| (name.to_owned(), count)).into());
+}
