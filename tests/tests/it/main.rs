@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod blob_store;
+mod blob_verbs;
 mod cache;
 mod compute;
 mod contention;
