@@ -3,15 +3,18 @@
 
 use cacheness_core::runtime::block_on;
 use cacheness_core::{Clock, ErrorKind, ManualClock, Timestamp};
-use cacheness_fuzz::{Input, bounded};
+use cacheness_fuzz::{Input, bounded, terms};
 use cacheness_handlers::{Encoding, Extra};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
     Annotations, Change, Comparison, Condition, Content, Digest, EntryKey, Field, Filter, Location, MAX_FILTER_DEPTH,
-    Metadata, MetadataBackend, OnUnmet, OpenContext, Operand, Query, Record, Version,
+    Metadata, MetadataBackend, OnUnmet, OpenContext, Operand, Query, Record, Terms, Usage, Version,
 };
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
+
+/// What things inside metadata and parameters are called.
+const NAMES: [&str; 5] = ["a", "b", "", "a.b", "$gte"];
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
@@ -36,8 +39,9 @@ fuzz_target!(|data: &[u8]| {
         }
         _ => nested(input.byte(), composed(&mut input, 1)),
     };
-    let record = record(&mut input);
+    let mut record = record(&mut input);
     let now = Timestamp::from_micros(i64::from_le_bytes(input.array()));
+    record.content.terms = terms(&mut input, &NAMES);
 
     let written = serde_json::to_vec(&filter).expect("a filter has a wire form");
     match serde_json::from_slice::<Filter>(&written) {
@@ -88,7 +92,7 @@ fn composed(input: &mut Input<'_>, level: usize) -> Filter {
 }
 
 fn field(input: &mut Input<'_>) -> Field {
-    match input.below(12) {
+    match input.below(16) {
         0 => Field::Key,
         1 => Field::CreatedAt,
         2 => Field::UpdatedAt,
@@ -98,12 +102,19 @@ fn field(input: &mut Input<'_>) -> Field {
         6 => Field::TypeTag,
         7 => Field::Description,
         8 => Field::Tag,
-        _ => Field::Metadata((0..input.below(3)).map(|_| name(input)).collect()),
+        9..=11 => Field::Metadata(path(input)),
+        12 => Field::Namespace,
+        13 => Field::Epoch,
+        _ => Field::Parameter(path(input)),
     }
 }
 
+fn path(input: &mut Input<'_>) -> Vec<String> {
+    (0..input.below(3)).map(|_| name(input)).collect()
+}
+
 fn name(input: &mut Input<'_>) -> String {
-    ["a", "b", "", "a.b", "$gte"][input.below(5)].to_owned()
+    NAMES[input.below(NAMES.len())].to_owned()
 }
 
 fn comparison(input: &mut Input<'_>) -> Comparison {
@@ -168,6 +179,7 @@ fn record(input: &mut Input<'_>) -> Record {
             stored_size: input.number(),
             digest: Digest::Xxh3([0; 16]),
             key_digest: None,
+            terms: Terms::default(),
         },
         location: Location::Inline(bytes::Bytes::new()),
         annotations: Annotations {
@@ -175,6 +187,7 @@ fn record(input: &mut Input<'_>) -> Record {
             tags: (0..input.below(3)).map(|_| input.text()).collect(),
             description: input.flag().then(|| input.text()),
         },
+        usage: Usage::default(),
         signature: None,
     }
 }

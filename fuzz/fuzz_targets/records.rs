@@ -3,7 +3,7 @@
 
 use cacheness_core::ErrorKind;
 use cacheness_core::runtime::block_on;
-use cacheness_fuzz::{Input, bounded};
+use cacheness_fuzz::{Input, bounded, terms};
 use cacheness_handlers::{CodecId, Encoding};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
@@ -52,6 +52,7 @@ fn composed(mut input: Input<'_>) {
         stored_size: input.number(),
         digest: if input.flag() { Digest::Xxh3(input.array()) } else { Digest::Blake3(input.array()) },
         key_digest: input.flag().then(|| input.array()),
+        terms: terms(&mut input, &["a"]),
     };
     returns(&content);
 }

@@ -11,7 +11,7 @@ use cacheness_storage::engine::{Engine, EngineOptions, Parts};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{
     Annotations, BlobBackend, BlobId, Change, Condition, Content, Digest, DigestAlgorithm, EntryKey, GetBlob, Location,
-    MetadataBackend, OnUnmet, OpenContext, PutBlob, Record, Staged, StoreId, Version,
+    MetadataBackend, OnUnmet, OpenContext, PutBlob, Record, Staged, StoreId, Terms, Usage, Version,
 };
 use libfuzzer_sys::fuzz_target;
 use std::fs;
@@ -105,9 +105,11 @@ fn indexed(bytes: &[u8]) {
             stored_size: payload.len() as u64,
             digest: Digest::of(DigestAlgorithm::Xxh3, &payload),
             key_digest: None,
+            terms: Terms::default(),
         },
         location: Location::Inline(payload),
         annotations: Annotations::default(),
+        usage: Usage::default(),
         signature: None,
     };
     let change = Change::Put { record: Box::new(record), condition: Condition::Always };

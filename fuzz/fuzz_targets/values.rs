@@ -11,7 +11,7 @@ use cacheness_handlers::{
     BincodeHandler, BytesHandler, Codec, CodecId, Encoder, ErasedHandler, Format, Handler, ObjectHandler,
     SharedBytesHandler, SliceReader, TextHandler, decompress,
 };
-use cacheness_storage::{Content, Digest, DigestAlgorithm};
+use cacheness_storage::{Content, Digest, DigestAlgorithm, Terms};
 use libfuzzer_sys::fuzz_target;
 use ndarray::{Array, Dimension, Ix0, Ix1, Ix2, Ix3, IxDyn};
 use serde::Serialize;
@@ -108,6 +108,7 @@ impl Case {
             stored_size: stored.len() as u64,
             digest,
             key_digest: None,
+            terms: Terms::default(),
         };
         match wrong {
             240 => content.digest = Digest::of(digest.algorithm(), b"something else"),

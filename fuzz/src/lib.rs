@@ -4,8 +4,10 @@ mod input;
 mod memory;
 pub mod shapes;
 mod shelf;
+mod terms;
 pub mod zstd;
 
 pub use input::Input;
 pub use memory::bounded;
 pub use shelf::{Place, decode};
+pub use terms::terms;

@@ -8,7 +8,8 @@ use cacheness_storage::engine::{Engine, EngineOptions, Lookup, Parts};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{
     Annotations, BackendInfo, BlobBackend, BlobId, BlobInfo, Body, Change, Condition, Content, EntryKey, Fields,
-    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Version, async_trait,
+    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Usage, Version,
+    async_trait,
 };
 use std::any::Any;
 use std::fmt;
@@ -78,6 +79,7 @@ pub fn decode<T: Any + Send + Sync>(
         content: content.clone(),
         location: blob.map_or_else(|| Location::Inline(stored.clone()), Location::Blob),
         annotations: Annotations::default(),
+        usage: Usage::default(),
         signature: None,
     };
     let key = record.key.clone();

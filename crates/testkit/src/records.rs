@@ -42,7 +42,7 @@ pub fn in_blob(key: &str, blob: BlobId, size: u64) -> Record {
     record(key, content(size, Digest::of(DigestAlgorithm::Xxh3, blob.as_bytes())), Location::Blob(blob))
 }
 
-/// A record with every optional field, odd characters in every string and the extremes of every number.
+/// A record that was never used, with every other optional field, odd characters in every string and the extremes of every number.
 pub fn complete(key: &str) -> Record {
     let payload = Bytes::from_iter(0..=u8::MAX);
     Record {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
 mod bad_input;
+mod blob_codecs;
 mod blob_store;
 mod blob_verbs;
 mod cache;
@@ -20,6 +21,7 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
+mod model;
 mod moving;
 #[cfg(target_os = "linux")]
 mod observing;

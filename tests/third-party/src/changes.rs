@@ -3,10 +3,10 @@
 use crate::failure::{Result, unknown};
 use crate::records;
 use crate::references::References;
-use crate::schema::{PAYLOADS, RECORDS, Row, TOTALS};
+use crate::schema::{PAYLOADS, RECORDS, Row, TOTALS, USES};
 use cacheness_storage::{
-    BlobId, BlobRecord, Change, Condition, Content, EntryKey, Error, ErrorKind, Location, Outcome, Patch, Record,
-    Timestamp, Version,
+    BlobId, BlobRecord, Change, Condition, Content, EntryKey, Error, ErrorKind, Location, Outcome, Patch, Reclaim,
+    Record, Timestamp, Usage, Version,
 };
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -14,6 +14,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 pub(crate) struct Changes<'t> {
     rows: Table<'t, &'static str, Row<'static>>,
     payloads: Table<'t, &'static str, &'static [u8]>,
+    uses: Table<'t, &'static str, (Option<i64>, u64)>,
     references: References<'t>,
     kept: Table<'t, (), (u64, u128, u64, u64)>,
     totals: Totals,
@@ -43,6 +44,7 @@ impl<'t> Changes<'t> {
         Ok(Self {
             rows: transaction.open_table(RECORDS)?,
             payloads: transaction.open_table(PAYLOADS)?,
+            uses: transaction.open_table(USES)?,
             references: References::of(transaction)?,
             totals: Totals::read(&kept)?,
             kept,
@@ -57,8 +59,9 @@ impl<'t> Changes<'t> {
         Ok(())
     }
 
-    pub(crate) fn totals(&self) -> Totals {
-        self.totals
+    /// Whether a reclaim has given enough back.
+    pub(crate) fn is_enough(&self, plan: &Reclaim) -> bool {
+        plan.is_enough(u64::try_from(self.totals.bytes).unwrap_or(u64::MAX), self.totals.entries)
     }
 
     /// Applies a change if its condition is met; otherwise nothing changes.
@@ -67,6 +70,7 @@ impl<'t> Changes<'t> {
             Change::Put { record, condition } => self.put(record, condition),
             Change::Patch { key, patch, condition } => self.patch(key, patch, condition),
             Change::Remove { key, condition } => self.remove(key, condition),
+            Change::Use { key, at, hits } => self.note_use(key, *at, *hits),
             Change::Condemn { blob } => match self.references.get(*blob)? {
                 Some(known) if known.references > 0 => Ok(Outcome::Unmet { current: None }),
                 Some(_) => Ok(applied_to_blob()),
@@ -111,6 +115,9 @@ impl<'t> Changes<'t> {
             }
         }
         records::write(&mut self.rows, record)?;
+        if before.is_none() {
+            records::write_usage(&mut self.uses, &record.key, record.usage)?;
+        }
         let after = Stub { version: record.version, blob: record.blob(), size: record.content.stored_size };
         self.totals.replace(&record.key, before, Some(after));
         Ok(Outcome::Applied { previous, condemned: self.release(before)? })
@@ -130,6 +137,16 @@ impl<'t> Changes<'t> {
         Ok(Outcome::Applied { previous, condemned: Vec::new() })
     }
 
+    fn note_use(&mut self, key: &EntryKey, at: Timestamp, hits: u64) -> Result<Outcome> {
+        let (Some(used), _) = self.examine(key, &Condition::Always)? else {
+            return Ok(Outcome::Unmet { current: None });
+        };
+        let mut usage = records::usage(&self.uses, key)?;
+        usage.note(at, hits);
+        records::write_usage(&mut self.uses, key, usage)?;
+        Ok(Outcome::Applied { previous: Some(used.version), condemned: Vec::new() })
+    }
+
     /// Removes a record.
     pub(crate) fn remove(&mut self, key: &EntryKey, condition: &Condition) -> Result<Outcome> {
         let (before, is_met) = self.examine(key, condition)?;
@@ -139,6 +156,7 @@ impl<'t> Changes<'t> {
         }
         self.rows.remove(key.as_str())?;
         self.payloads.remove(key.as_str())?;
+        records::write_usage(&mut self.uses, key, Usage::default())?;
         self.totals.replace(key, before, None);
         Ok(Outcome::Applied { previous, condemned: self.release(before)? })
     }

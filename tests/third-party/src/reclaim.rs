@@ -5,7 +5,7 @@ use crate::failure::{Result, unknown};
 use crate::page::readable;
 use crate::records::Records;
 use cacheness_storage::{
-    Condition, EntryKey, Fields, Filter, Outcome, Reclaim, ReclaimOrder, Reclaimed, Record, Timestamp, Version,
+    Condition, EntryKey, Fields, Filter, Outcome, Reclaim, ReclaimOrder, Reclaimed, Timestamp, Version,
 };
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ const MOST: usize = 10_000;
 
 /// What to give back.
 pub(crate) struct Plan<'p> {
+    whole: &'p Reclaim,
     filter: &'p Filter,
     order: ReclaimOrder,
     limit: usize,
-    until_bytes: Option<u64>,
 }
 
 /// Records that may go, in their order, and whether there were more.
@@ -28,15 +28,15 @@ pub(crate) struct Candidates {
 }
 
 /// What comes before a record's key in an order.
-type Rank = (bool, Option<Timestamp>);
+type Rank = (u64, Option<Timestamp>, Option<Version>);
 
 impl<'p> Plan<'p> {
-    pub(crate) fn of(plan: &'p Reclaim) -> Result<Self> {
-        let Reclaim::Entries { filter, order, limit, until_bytes } = plan else {
+    pub(crate) fn of(whole: &'p Reclaim) -> Result<Self> {
+        let Reclaim::Entries { filter, order, limit, .. } = whole else {
             return Err(unknown("the reclaim").into());
         };
         filter.check()?;
-        Ok(Self { filter, order: *order, limit: (*limit).min(MOST), until_bytes: *until_bytes })
+        Ok(Self { whole, filter, order: *order, limit: (*limit).min(MOST) })
     }
 
     /// Finds what may go. However many records there are, it keeps no more than may go.
@@ -46,7 +46,7 @@ impl<'p> Plan<'p> {
             let (key, row) = row?;
             let record = records.read(&EntryKey::new(key.value()), &row.value(), Fields::HEAD);
             let Some(record) = readable(record)?.filter(|record| self.filter.matches(record, now)) else { continue };
-            found.records.insert((self.rank(&record)?, record.key, record.version));
+            found.records.insert((self.order.rank(&record), record.key, record.version));
             if found.records.len() > self.limit {
                 found.records.pop_last();
                 found.more = true;
@@ -62,7 +62,7 @@ impl<'p> Plan<'p> {
     pub(crate) fn remove(&self, candidates: &Candidates, changes: &mut Changes<'_>) -> Result<Reclaimed> {
         let mut reclaimed = Reclaimed { more: candidates.more, ..Reclaimed::default() };
         for (_, key, version) in &candidates.records {
-            if self.is_reached(changes) {
+            if changes.is_enough(self.whole) {
                 break;
             }
             if let Outcome::Applied { condemned, .. } = changes.remove(key, &Condition::Version(*version))? {
@@ -70,21 +70,8 @@ impl<'p> Plan<'p> {
                 reclaimed.keys.push(key.clone());
             }
         }
-        reclaimed.more &= !self.is_reached(changes);
+        reclaimed.more &= !changes.is_enough(self.whole);
         Ok(reclaimed)
-    }
-
-    fn is_reached(&self, changes: &Changes<'_>) -> bool {
-        self.until_bytes.is_some_and(|bytes| changes.totals().bytes <= bytes.into())
-    }
-
-    fn rank(&self, record: &Record) -> Result<Rank> {
-        Ok(match self.order {
-            ReclaimOrder::Key => (false, None),
-            ReclaimOrder::Expiry => (record.expires_at.is_none(), record.expires_at),
-            ReclaimOrder::Created => (false, Some(record.created_at)),
-            _ => return Err(unknown("the order of a reclaim").into()),
-        })
     }
 }
 
@@ -93,7 +80,7 @@ mod tests {
     use super::*;
     use crate::RedbConfig;
     use crate::database::Store;
-    use cacheness_storage::{Change, ErrorKind, OpenContext};
+    use cacheness_storage::{Change, ErrorKind, OpenContext, Record};
     use cacheness_testkit::records::{NOW, sample, version};
 
     #[test]
@@ -117,8 +104,13 @@ mod tests {
         };
         put("changed", 1);
         put("same", 2);
-        let everything =
-            Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Created, limit: 9, until_bytes: None };
+        let everything = Reclaim::Entries {
+            filter: Filter::All,
+            order: ReclaimOrder::Created,
+            limit: 9,
+            until_bytes: None,
+            until_entries: None,
+        };
         let plan = Plan::of(&everything).unwrap();
         let found = store.read("find", |snapshot| plan.find(&Records::of(snapshot)?, NOW)).unwrap();
         put("changed", 3);

@@ -1,22 +1,27 @@
 //! Records as rows, there and back.
 
 use crate::failure::{Result, corrupt};
-use crate::schema::{PAYLOADS, RECORDS, Row};
+use crate::schema::{PAYLOADS, RECORDS, Row, USES};
 use cacheness_storage::{
     Annotations, BlobId, Bytes, Content, EntryKey, Error, ErrorKind, Fields, Location, Metadata, Record, Timestamp,
-    Version,
+    Usage, Version,
 };
-use redb::{ReadOnlyTable, ReadTransaction, Table};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table};
 
 /// Records as of one moment.
 pub(crate) struct Records {
     pub(crate) rows: ReadOnlyTable<&'static str, Row<'static>>,
     payloads: ReadOnlyTable<&'static str, &'static [u8]>,
+    uses: ReadOnlyTable<&'static str, (Option<i64>, u64)>,
 }
 
 impl Records {
     pub(crate) fn of(snapshot: &ReadTransaction) -> Result<Self> {
-        Ok(Self { rows: snapshot.open_table(RECORDS)?, payloads: snapshot.open_table(PAYLOADS)? })
+        Ok(Self {
+            rows: snapshot.open_table(RECORDS)?,
+            payloads: snapshot.open_table(PAYLOADS)?,
+            uses: snapshot.open_table(USES)?,
+        })
     }
 
     /// The record under a key.
@@ -28,6 +33,9 @@ impl Records {
     /// The record in a row.
     pub(crate) fn read(&self, key: &EntryKey, row: &Row<'_>, fields: Fields) -> Result<Record> {
         let mut record = head(key, row, fields.annotations).map_err(|error| error.key(key))?;
+        if fields.annotations {
+            record.usage = usage(&self.uses, key)?;
+        }
         if fields.payload && record.location == Location::Omitted {
             let payload = self.payloads.get(key.as_str())?;
             let payload = payload.ok_or_else(|| corrupt("a record has neither a payload nor a blob").key(key))?;
@@ -37,7 +45,23 @@ impl Records {
     }
 }
 
-/// The record in a row, without a payload.
+/// How the record under a key was used.
+pub(crate) fn usage(uses: &impl ReadableTable<&'static str, (Option<i64>, u64)>, key: &EntryKey) -> Result<Usage> {
+    let (accessed_at, hits) = uses.get(key.as_str())?.map(|row| row.value()).unwrap_or_default();
+    Ok(Usage { accessed_at: accessed_at.map(Timestamp::from_micros), hits })
+}
+
+/// Writes how the record under a key was used.
+pub(crate) fn write_usage(uses: &mut Table<'_, &str, (Option<i64>, u64)>, key: &EntryKey, usage: Usage) -> Result<()> {
+    if usage == Usage::default() {
+        uses.remove(key.as_str())?;
+    } else {
+        uses.insert(key.as_str(), (usage.accessed_at.map(Timestamp::as_micros), usage.hits))?;
+    }
+    Ok(())
+}
+
+/// The record in a row, without a payload and its usage.
 pub(crate) fn head(key: &EntryKey, row: &Row<'_>, annotations: bool) -> Result<Record, Error> {
     let (version, (created, updated, expires, drop), blob, _, content, metadata, tags, description, signature) = row;
     Ok(Record {
@@ -57,11 +81,12 @@ pub(crate) fn head(key: &EntryKey, row: &Row<'_>, annotations: bool) -> Result<R
                 description: description.map(str::to_owned),
             },
         },
+        usage: Usage::default(),
         signature: signature.map(Bytes::copy_from_slice),
     })
 }
 
-/// Writes all of a record but its payload.
+/// Writes all of a record but its payload and its usage.
 pub(crate) fn write(rows: &mut Table<'_, &str, Row<'_>>, record: &Record) -> Result<()> {
     let Annotations { metadata, tags, description } = &record.annotations;
     record.annotations.check()?;

@@ -29,6 +29,10 @@ pub(crate) const RECORDS: TableDefinition<&str, Row<'static>> = TableDefinition:
 /// Payloads that ride in records, apart from them: listing and patching records moves no payload.
 pub(crate) const PAYLOADS: TableDefinition<&str, &[u8]> = TableDefinition::new("payloads");
 
+/// How records were used, by key: when last, how often. Keys that nobody told of have no row. Apart from records, so that
+/// a use writes a few bytes.
+pub(crate) const USES: TableDefinition<&str, (Option<i64>, u64)> = TableDefinition::new("uses");
+
 /// What is known of a blob: references, size, digest, time of condemnation.
 pub(crate) type Reference<'r> = (u64, u64, Option<&'r [u8]>, Option<i64>);
 
@@ -65,7 +69,15 @@ pub(crate) fn prepare(database: &Database) -> Result<()> {
         identity => identity?,
     };
     match identity.get("format")?.map(|version| version.value()) {
-        Some(FORMAT) => Ok(()),
+        Some(FORMAT) => match snapshot.open_table(USES) {
+            // Made before records knew their use.
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                let transaction = database.begin_write()?;
+                transaction.open_table(USES)?;
+                Ok(transaction.commit()?)
+            }
+            uses => Ok(uses.map(drop)?),
+        },
         Some(_) => Err(Error::new(ErrorKind::FormatTooNew, "the file was written by a newer version")
             .advice("update acme-redb")
             .into()),
@@ -79,6 +91,7 @@ fn create(database: &Database) -> Result<()> {
     transaction.open_table(TOTALS)?.insert((), (0, 0, 0, 0))?;
     transaction.open_table(RECORDS)?;
     transaction.open_table(PAYLOADS)?;
+    transaction.open_table(USES)?;
     transaction.open_table(REFERENCES)?;
     transaction.open_table(CONDEMNED)?;
     transaction.open_table(CONTENTS)?;

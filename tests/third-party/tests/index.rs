@@ -7,7 +7,7 @@ use cacheness_storage::{
 };
 use cacheness_testkit::MetadataSubject;
 use cacheness_testkit::records::{NOW, blob, sample};
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use std::path::Path;
 
 /// A row as the file holds it.
@@ -24,6 +24,7 @@ type Row = (
 );
 const RECORDS: TableDefinition<&str, Row> = TableDefinition::new("records");
 const PAYLOADS: TableDefinition<&str, &[u8]> = TableDefinition::new("payloads");
+const USES: TableDefinition<&str, (Option<i64>, u64)> = TableDefinition::new("uses");
 
 /// Takes away the content descriptor of one record and the payload of another.
 fn damage(path: &Path, no_descriptor: &str, no_payload: &str) -> Result<(), redb::Error> {
@@ -31,6 +32,20 @@ fn damage(path: &Path, no_descriptor: &str, no_payload: &str) -> Result<(), redb
     let row = (&[0; 16], (0, 0, None, None), None, 16, [].as_slice(), None, Vec::new(), None, None);
     assert!(transaction.open_table(RECORDS)?.insert(no_descriptor, row)?.is_some());
     assert!(transaction.open_table(PAYLOADS)?.remove(no_payload)?.is_some());
+    Ok(transaction.commit()?)
+}
+
+/// How many records, payloads and uses there are.
+fn rows(path: &Path) -> Result<[u64; 3], redb::Error> {
+    let snapshot = Database::open(path)?.begin_read()?;
+    let records = snapshot.open_table(RECORDS)?.len()?;
+    Ok([records, snapshot.open_table(PAYLOADS)?.len()?, snapshot.open_table(USES)?.len()?])
+}
+
+/// Takes away the table of uses.
+fn forget_uses(path: &Path) -> Result<(), redb::Error> {
+    let transaction = Database::open(path)?.begin_write()?;
+    assert!(transaction.delete_table(USES)?);
     Ok(transaction.commit()?)
 }
 
@@ -76,9 +91,54 @@ fn a_damaged_record_is_named_spared_and_replaced() -> Result<()> {
             put(&*index, sample(key)).await?;
             assert_eq!(index.get(&[key.into()], Fields::ALL).await?, [Some(sample(key))]);
         }
-        let plan = Reclaim::Entries { filter: Filter::All, order: ReclaimOrder::Key, limit: 9, until_bytes: None, until_entries: None };
+        let plan = Reclaim::Entries {
+            filter: Filter::All,
+            order: ReclaimOrder::Key,
+            limit: 9,
+            until_bytes: None,
+            until_entries: None,
+        };
         assert_eq!(index.reclaim(&plan).await?.keys.len(), 4);
         assert_eq!(index.stats().await?.bytes, 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_file_from_before_uses_were_told_is_read_and_takes_them() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let path = home.path().join("store.redb");
+    let subject = subject(&path);
+    subject.block_on(async {
+        let index = subject.open().await?;
+        put(&*index, sample("key")).await?;
+        index.close().await?;
+        forget_uses(&path).unwrap();
+
+        let index = subject.open().await?;
+        assert_eq!(index.get(&["key".into()], Fields::ALL).await?, [Some(sample("key"))]);
+        let used = Change::Use { key: "key".into(), at: NOW, hits: 2 };
+        assert!(index.commit(vec![used], OnUnmet::Abort).await?[0].is_applied());
+        index.close().await?;
+        let found = subject.open().await?.get(&["key".into()], Fields::ALL).await?;
+        assert_eq!(found[0].as_ref().map(|record| record.usage.hits), Some(2));
+        Ok(())
+    })
+}
+
+#[test]
+fn nothing_is_left_of_a_record_that_is_removed() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let path = home.path().join("store.redb");
+    let subject = subject(&path);
+    subject.block_on(async {
+        let index = subject.open().await?;
+        put(&*index, sample("key")).await?;
+        let used = Change::Use { key: "key".into(), at: NOW, hits: 2 };
+        let remove = Change::Remove { key: "key".into(), condition: Condition::Always };
+        assert!(index.commit(vec![used, remove], OnUnmet::Abort).await?[1].is_applied());
+        index.close().await?;
+        assert_eq!(rows(&path).unwrap(), [0; 3]);
         Ok(())
     })
 }

@@ -100,9 +100,10 @@ impl JsonMetadata {
             let mut draft = Draft::new(now);
             let result = change(&mut journal.index, now, &mut |effect| draft.push(effect));
             if journal.index.is_changed() {
+                let changes = draft.changes();
                 let line = self.check_room(entries, journal.index.stats(now).entries).and_then(|()| draft.finish());
                 let line = line.inspect_err(|_| journal.index.take_back())?;
-                journal.append(&line, self.durability)?;
+                journal.append(&line, changes, self.durability)?;
                 // What is committed is committed: a file that cannot be compacted only grows.
                 let _ = journal.compact(now);
             }

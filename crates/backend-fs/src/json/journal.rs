@@ -9,8 +9,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// So many lines more than twice those that are needed are too many.
-const SPARE_LINES: u64 = 100;
+/// So many changes more than twice those that are needed are too many.
+const SPARE_CHANGES: u64 = 100;
 
 /// An open journal, and the index that its lines make.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Journal {
     position: u64,
     /// The lines up to there, without the header.
     lines: u64,
+    /// The changes in these lines.
+    changes: u64,
     /// The index is no longer what the lines make, or the file is in doubt: everything is read again.
     is_stale: bool,
     /// Lines may be missing on the device although a later sync succeeds.
@@ -44,6 +46,7 @@ impl Journal {
             generation: 0,
             position: 0,
             lines: 0,
+            changes: 0,
             is_stale: false,
             is_in_doubt: false,
             index: Index::default(),
@@ -75,14 +78,14 @@ impl Journal {
                 // The power went out before all of it was on the device: what is missing reads as zeros.
                 return Ok(());
             }
-            self.replay(text)?;
+            self.changes += self.replay(text)?;
             self.position += read as u64;
             self.lines += 1;
         }
     }
 
-    /// Does what the next line says.
-    fn replay(&mut self, text: &[u8]) -> Result<()> {
+    /// Does what the next line says, and tells how many changes it holds.
+    fn replay(&mut self, text: &[u8]) -> Result<u64> {
         let damaged = |problem: &dyn std::fmt::Display, kind| {
             let message = format!("line {} of {} is damaged: {problem}", self.lines + 2, self.path.display());
             Error::new(kind, message)
@@ -91,7 +94,10 @@ impl Journal {
         let line = Line::parse(text).map_err(|error| damaged(&error, error.kind()))?;
         let is_possible = line.changes.iter().all(|change| self.index.replay(change.effect(), line.at));
         self.index.keep();
-        if is_possible { Ok(()) } else { Err(damaged(&"it does not follow from the lines before", ErrorKind::Corrupt)) }
+        if !is_possible {
+            return Err(damaged(&"it does not follow from the lines before", ErrorKind::Corrupt));
+        }
+        Ok(line.changes.len() as u64)
     }
 
     /// Brings the index to what the file says now.
@@ -132,19 +138,20 @@ impl Journal {
             return self.file.set_len(self.position).map_err(|error| failed("repaired", &self.path, error));
         }
         // Only its end is missing.
-        self.replay(&tail).inspect_err(|_| self.is_stale = true)?;
+        let changes = self.replay(&tail).inspect_err(|_| self.is_stale = true)?;
         (&self.file).write_all(b"\n").map_err(|error| {
             self.is_stale = true;
             failed("repaired", &self.path, error)
         })?;
         self.position += tail.len() as u64 + 1;
         self.lines += 1;
+        self.changes += changes;
         Ok(())
     }
 
-    /// Adds a line for the steps of the index that are not kept, and keeps them, or takes them back when it cannot. For
-    /// the holder of the exclusive lock.
-    pub(super) fn append(&mut self, line: &[u8], durability: Durability) -> Result<()> {
+    /// Adds a line of so many changes for the steps of the index that are not kept, and keeps them, or takes them back
+    /// when it cannot. For the holder of the exclusive lock.
+    pub(super) fn append(&mut self, line: &[u8], changes: u64, durability: Durability) -> Result<()> {
         if let Err(error) = (&self.file).write_all(line) {
             self.index.take_back();
             // What is left after the last line otherwise, whoever writes next cuts off.
@@ -154,6 +161,7 @@ impl Journal {
         self.index.keep();
         self.position += line.len() as u64;
         self.lines += 1;
+        self.changes += changes;
         if durability == Durability::Full {
             // The line stays: others may have read it.
             self.file.sync_data().map_err(|error| {
@@ -164,17 +172,18 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes everything anew when there are too many lines, or some that may be lost. For the holder of the exclusive
+    /// Writes everything anew when there are too many changes, or lines that may be lost. For the holder of the exclusive
     /// lock, who is up to date.
     pub(super) fn compact(&mut self, now: Timestamp) -> Result<()> {
         let needed = self.index.records().len() as u64 + self.index.stats(now).condemned;
-        if self.is_in_doubt || self.lines > 2 * needed + SPARE_LINES {
+        if self.is_in_doubt || self.changes > 2 * needed + SPARE_CHANGES {
             let generation = self.generation.saturating_add(1);
             let written = snapshot::write(&self.path, generation, &self.index, now)?;
             let look = Look::of(&written.file).map_err(|error| failed("read", &self.path, error))?;
             self.identity = look.identity;
             self.file = written.file;
-            (self.generation, self.position, self.lines) = (generation, written.size, written.lines);
+            (self.generation, self.position) = (generation, written.size);
+            (self.lines, self.changes) = (written.lines, written.lines);
             self.is_in_doubt = false;
         }
         Ok(())

@@ -108,21 +108,22 @@ struct LineText<'a> {
 /// A line while it is written.
 pub(super) struct Draft {
     text: Vec<u8>,
-    is_empty: bool,
+    changes: u64,
     result: Result<(), serde_json::Error>,
 }
 
 impl Draft {
     /// A line for a commit at this time.
     pub(super) fn new(at: Timestamp) -> Self {
-        Self { text: format!("{{\"at\":{},\"changes\":[", at.as_micros()).into_bytes(), is_empty: true, result: Ok(()) }
+        Self { text: format!("{{\"at\":{},\"changes\":[", at.as_micros()).into_bytes(), changes: 0, result: Ok(()) }
     }
 
     /// Adds what the commit did.
     pub(super) fn push(&mut self, effect: Effect<'_>) {
-        if !std::mem::replace(&mut self.is_empty, false) {
+        if self.changes > 0 {
             self.text.push(b',');
         }
+        self.changes += 1;
         let change = match effect {
             Effect::Put(record) => ChangeText::Put(Box::new(RecordText::of(record))),
             Effect::Remove(key) => ChangeText::Remove(key.to_string()),
@@ -140,6 +141,11 @@ impl Draft {
         if let Err(error) = serde_json::to_writer(&mut self.text, &change) {
             self.result = Err(error);
         }
+    }
+
+    /// How many changes it tells of.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The line, with its end.

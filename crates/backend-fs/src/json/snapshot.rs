@@ -14,7 +14,7 @@ use std::path::Path;
 pub(super) struct Written {
     pub(super) file: File,
     pub(super) size: u64,
-    /// Without the header.
+    /// Without the header. Each has one change.
     pub(super) lines: u64,
 }
 

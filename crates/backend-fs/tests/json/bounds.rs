@@ -1,7 +1,7 @@
 //! How much goes in, and what happens to the rest.
 
 use super::*;
-use cacheness_storage::{Filter, Location, Patch, Reclaim, ReclaimOrder};
+use cacheness_storage::{Filter, Location, Patch, Reclaim, ReclaimOrder, Usage};
 use cacheness_testkit::records::{sample, version};
 
 fn small(path: &Path) -> JsonMetadata {
@@ -104,6 +104,27 @@ fn replacing_one_entry_again_and_again_does_not_grow_the_file() {
         assert!(fs::read_to_string(&path).unwrap().lines().count() <= 105);
     }
     assert_eq!(find(&open(&path), "a").unwrap().version, version(999));
+}
+
+#[test]
+fn using_entries_again_and_again_does_not_grow_the_file() {
+    let (_home, path) = place();
+    let index = open(&path);
+    let names: Vec<_> = (0..50).map(|number| number.to_string()).collect();
+    block_on(index.commit(names.iter().map(|key| put(sample(key))).collect(), OnUnmet::Abort)).unwrap();
+    for round in 0..100 {
+        let uses = names.iter().map(|key| use_of(key, round, 2)).collect();
+        // Whoever opens it counts what others wrote, too.
+        let writer = if round % 2 == 0 { &index } else { &open(&path) };
+        assert!(block_on(writer.commit(uses, OnUnmet::Skip)).unwrap().iter().all(Outcome::is_applied));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.matches("{\"use\":").count() <= 200, "uses are not made one with their records");
+    }
+    assert!(!fs::read_to_string(&path).unwrap().contains("\"generation\":1}"));
+    let expected = Usage { accessed_at: Some(NOW.offset(99)), hits: 200 };
+    for index in [&index, &open(&path)] {
+        assert!(all(index).iter().all(|record| record.usage == expected));
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The bytes of the file, and what people do with them.
 
 use super::*;
-use cacheness_storage::{BlobQuery, OnUnmet, Patch, Timestamp};
+use cacheness_storage::{BlobQuery, OnUnmet, Patch, Terms, Timestamp, Usage};
 use cacheness_testkit::records::{blob, complete, in_blob, inline, sample, version};
 use serde_json::Value as Json;
 
@@ -9,9 +9,14 @@ use serde_json::Value as Json;
 const GOLDEN: &str = include_str!("golden/index-v1.jsonl");
 const COMPACTED: &str = include_str!("golden/compacted-v1.jsonl");
 
+/// How many of its lines are older than terms and uses.
+const FIRST: usize = 10;
+
 /// One of everything that can be in the file.
 fn fill(index: &JsonMetadata) {
-    commit(index, put(complete("models/best \"ü\"\n")));
+    let mut without_terms = complete("models/best \"ü\"\n");
+    without_terms.content.terms = Terms::default();
+    commit(index, put(without_terms));
     commit(index, put(inline("bytes", vec![0, 159, 146, 150])));
     let changes = vec![put(in_blob("kept", blob(1), 10)), put(in_blob("removed", blob(2), 20)), put(sample("gone"))];
     block_on(index.commit(changes, OnUnmet::Abort)).unwrap();
@@ -23,6 +28,11 @@ fn fill(index: &JsonMetadata) {
     commit(index, Change::Condemn { blob: blob(4) });
     commit(index, Change::Forget { blob: blob(4) });
     commit(index, put(sample(EntryKey::system("store").as_str())));
+    commit(index, put(complete("with terms")));
+    block_on(index.commit(vec![use_of("with terms", 5, 3), use_of("kept", 7, 1)], OnUnmet::Abort)).unwrap();
+    commit(index, use_of("kept", 6, 2));
+    let patch = Box::new(Patch::new(version(3), NOW.offset(8)));
+    commit(index, Change::Patch { key: "kept".into(), patch, condition: Condition::Always });
 }
 
 fn contents(index: &JsonMetadata) -> impl PartialEq + std::fmt::Debug + use<> {
@@ -41,6 +51,51 @@ fn the_file_is_the_golden_one_and_is_read_back() {
         fs::write(&other, golden).unwrap();
         assert_eq!(contents(&open(&other)), contents(&index));
     }
+}
+
+#[test]
+fn lines_from_before_terms_and_uses_are_read() {
+    let (_home, path) = place();
+    fs::write(&path, GOLDEN.split_inclusive('\n').take(FIRST).collect::<String>()).unwrap();
+    let index = open(&path);
+    assert_eq!(keys(&index), ["bytes", "kept", "models/best \"ü\"\n"]);
+    for record in all(&index) {
+        assert_eq!((record.content.terms, record.usage), (Terms::default(), Usage::default()));
+    }
+}
+
+#[test]
+fn many_uses_told_at_once_are_one_small_line() {
+    let (_home, path) = place();
+    let index = open(&path);
+    let names: Vec<_> = (0..1000).map(|number| format!("{number:032x}")).collect();
+    block_on(index.commit(names.iter().map(|key| put(sample(key))).collect(), OnUnmet::Abort)).unwrap();
+    let before = fs::read_to_string(&path).unwrap();
+    let uses = names.iter().zip(0..).map(|(key, number)| use_of(key, number, 1 + number.unsigned_abs()));
+    block_on(index.commit(uses.collect(), OnUnmet::Skip)).unwrap();
+    let after = fs::read_to_string(&path).unwrap();
+    let line = after.strip_prefix(&before).unwrap();
+    assert_eq!(line.lines().count(), 1);
+    assert!(line.len() < 100_000, "{} bytes", line.len());
+    for (record, number) in all(&open(&path)).into_iter().zip(0..) {
+        assert_eq!(record.usage, Usage { accessed_at: Some(NOW.offset(number)), hits: 1 + number.unsigned_abs() });
+    }
+}
+
+#[test]
+fn uses_of_an_entry_whose_line_a_person_took_away_are_passed_over() {
+    let (_home, path) = place();
+    let index = open(&path);
+    commit(&index, put(sample("gone")));
+    commit(&index, put(sample("kept")));
+    block_on(index.commit(vec![use_of("gone", 1, 1), use_of("kept", 2, 2)], OnUnmet::Abort)).unwrap();
+    drop(index);
+    let text = fs::read_to_string(&path).unwrap();
+    let kept = text.split_inclusive('\n').filter(|line| !line.contains("the payload of gone"));
+    fs::write(&path, kept.collect::<String>()).unwrap();
+    let index = open(&path);
+    assert_eq!(keys(&index), ["kept"]);
+    assert_eq!(find(&index, "kept").unwrap().usage.hits, 2);
 }
 
 #[test]

@@ -52,6 +52,10 @@ fn remove(key: &str) -> Change {
     Change::Remove { key: key.into(), condition: Condition::Always }
 }
 
+fn use_of(key: &str, micros: i64, hits: u64) -> Change {
+    Change::Use { key: key.into(), at: NOW.offset(micros), hits }
+}
+
 fn try_commit(index: &JsonMetadata, change: Change) -> Result<Vec<Outcome>> {
     block_on(index.commit(vec![change], OnUnmet::Abort))
 }

@@ -132,20 +132,19 @@ impl Index {
     /// Applies one change, if its condition is met, and tells its effect.
     pub(super) fn apply(&mut self, change: Change, now: Timestamp, mut applied: impl FnMut(Effect<'_>)) -> Outcome {
         let (steps, key) = (self.journal.len(), change.key().cloned());
-        if let Change::Use { key, at, hits } = &change {
-            let outcome = self.note_use(key, *at, *hits);
-            if outcome.is_applied() {
-                applied(Effect::Use(key, *at, *hits));
-            }
-            return outcome;
-        }
+        let used = match &change {
+            Change::Use { key, at, hits } => Some((key.clone(), *at, *hits)),
+            _ => None,
+        };
         let blob = match &change {
             Change::Condemn { blob } | Change::Forget { blob } => Some(*blob),
             _ => None,
         };
         let outcome = self.carry_out(change, now);
         if self.journal.len() > steps {
-            if let Some(key) = &key {
+            if let Some((key, at, hits)) = &used {
+                applied(Effect::Use(key, *at, *hits));
+            } else if let Some(key) = &key {
                 let record = self.records.get(key).map(|record| Effect::Put(record));
                 applied(record.unwrap_or(Effect::Remove(key)));
             } else if let Some(id) = blob {
@@ -155,12 +154,16 @@ impl Index {
         outcome
     }
 
-    /// Does once more what was done at the time `at`; says whether it could be done. Removing what is not there can.
+    /// Does once more what was done at the time `at`; says whether it could be done. Removing and using what is not there
+    /// can.
     pub fn replay(&mut self, effect: Effect<'_>, at: Timestamp) -> bool {
         match effect {
             Effect::Put(record) => self.put(Box::new(record.clone()), &Condition::Always, at).is_applied(),
             Effect::Remove(key) => self.remove(key.clone(), &Condition::Always, at).is_applied(),
-            Effect::Use(key, used_at, hits) => self.note_use(key, used_at, hits).is_applied(),
+            Effect::Use(key, used_at, hits) => {
+                self.note_use(key, used_at, hits);
+                true
+            }
             Effect::Blob(blob) => {
                 let references = self.references(blob.id).unwrap_or(0);
                 let possible = (references == 0) == blob.condemned_at.is_some();

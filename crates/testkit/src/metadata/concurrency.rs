@@ -1,10 +1,10 @@
 //! Many threads at once.
 
-use super::steps::{condemned, find, is_alone, pages, put, put_all, put_if, remove, totals};
-use crate::records::{blob, in_blob, sample, version};
+use super::steps::{condemned, find, is_alone, pages, put, put_all, put_if, remove, totals, use_of};
+use crate::records::{NOW, blob, in_blob, sample, version};
 use crate::threads::{THREADS, on_threads};
 use crate::{MetadataSubject, Result, SeededRng};
-use cacheness_storage::{BlobId, Change, Condition, MetadataBackend, OnUnmet, Outcome, Query, Record, Version};
+use cacheness_storage::{BlobId, Change, Condition, MetadataBackend, OnUnmet, Outcome, Query, Record, Usage, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -99,6 +99,25 @@ pub(super) fn totals_and_references_stay_right_when_many_commit(subject: &Metada
         assert!(told.iter().all(|blob| !named.contains(blob)), "a record names a condemned blob");
         Ok(())
     })
+}
+
+pub(super) fn uses_of_many_threads_add_up(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.block_on(subject.open())?;
+    subject.block_on(put_all(&*store, [sample("key")]))?;
+    let openings = openings(subject, &store)?;
+    on_threads(|thread| {
+        let store = openings.get(thread as usize).unwrap_or(&store);
+        for round in 0..ROUNDS {
+            let at = NOW.offset((round * THREADS + thread).cast_signed());
+            let outcomes = subject.block_on(store.commit(vec![use_of("key", at, round)], OnUnmet::Abort))?;
+            assert!(outcomes.iter().all(Outcome::is_applied), "{outcomes:?}");
+        }
+        Ok(())
+    })?;
+    let last = NOW.offset((ROUNDS * THREADS).cast_signed() - 1);
+    let expected = Usage { accessed_at: Some(last), hits: THREADS * ROUNDS * (ROUNDS - 1) / 2 };
+    assert_eq!(subject.block_on(find(&*store, "key"))?.map(|record| record.usage), Some(expected));
+    Ok(())
 }
 
 /// An opening for each thread, as if each were a process of its own; none when nobody else can open the store.

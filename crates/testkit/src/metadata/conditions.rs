@@ -3,7 +3,7 @@
 use super::steps::{applied, apply, find, patch_if, put, put_if, remove, remove_if, unmet};
 use crate::records::{NOW, complete, sample, version};
 use crate::{MetadataSubject, Result};
-use cacheness_storage::{Condition, Field, Filter, Patch, Record};
+use cacheness_storage::{Condition, Field, Filter, Patch, Record, Terms};
 
 const KEY: &str = "key";
 
@@ -83,6 +83,50 @@ pub(super) async fn a_version_is_met_once(subject: &MetadataSubject) -> Result<(
     let patch = patch_if(KEY, Patch::new(version(4), NOW), Condition::Version(version(2)));
     assert_eq!(apply(&*store, patch.clone()).await?, applied(Some(version(2)), &[]));
     assert_eq!(apply(&*store, patch).await?, unmet(Some(version(4))), "a patch gives a new version");
+    Ok(())
+}
+
+pub(super) async fn conditions_see_the_terms_of_a_record(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    let mut record = sample(KEY);
+    record.content.terms = Terms {
+        namespace: Some("team".into()),
+        parameters: Some(r#"{"depth":{"of":3},"name":"é"}"#.into()),
+        epoch: Some(7),
+        ..Terms::default()
+    };
+    let inside = Field::Parameter(vec!["depth".into(), "of".into()]);
+    let filters = [
+        Filter::eq(Field::Namespace, "team"),
+        Filter::prefix(Field::Namespace, "te"),
+        Filter::eq(inside.clone(), 3),
+        Filter::ge(inside, 2.5),
+        Filter::eq(Field::parameter("name"), "é"),
+        Filter::exists(Field::parameter("depth")),
+        Filter::ge(Field::Epoch, 7),
+        Filter::lt(Field::Epoch, 8),
+        Filter::exists(Field::Epoch) & Filter::exists(Field::Namespace),
+    ];
+    let new = || put(Record { version: version(2), ..record.clone() });
+    let put_new = |condition| put_if(Record { version: version(2), ..record.clone() }, condition);
+    for filter in filters {
+        for (filter, is_meant) in [(filter.clone(), true), (!filter, false)] {
+            for (condition, is_met) in
+                [(Condition::Present(filter.clone()), is_meant), (Condition::AbsentUnless(filter.clone()), !is_meant)]
+            {
+                let expected = if is_met { applied(Some(version(2)), &[]) } else { unmet(Some(version(2))) };
+                apply(&*store, new()).await?;
+                let patch = Patch::new(version(2), NOW);
+                assert_eq!(apply(&*store, patch_if(KEY, patch, condition.clone())).await?, expected, "{condition:?}");
+                assert_eq!(apply(&*store, put_new(condition.clone())).await?, expected, "{condition:?}");
+                assert_eq!(apply(&*store, remove_if(KEY, condition.clone())).await?, expected, "{condition:?}");
+                apply(&*store, put(sample(KEY))).await?;
+                let bare = condition.is_met(Some(&sample(KEY)), NOW);
+                let outcome = apply(&*store, remove_if(KEY, condition.clone())).await?;
+                assert_eq!(outcome.is_applied(), bare, "{condition:?} without terms");
+            }
+        }
+    }
     Ok(())
 }
 

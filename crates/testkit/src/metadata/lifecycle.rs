@@ -1,8 +1,8 @@
 //! What a backend says of itself, how it closes, and what is there when it is opened again.
 
-use super::steps::{Store, apply, everything, find, is_alone, put, put_all, remove};
+use super::steps::{Store, apply, everything, find, is_alone, put, put_all, remove, use_of};
 use crate::poll::ready_on_first_poll;
-use crate::records::{blob, complete, in_blob, sample};
+use crate::records::{NOW, blob, complete, in_blob, sample};
 use crate::{MetadataSubject, Result};
 use cacheness_core::ErrorKind;
 use cacheness_storage::{BlobQuery, EntryKey, Fields, Filter, Locality, OnUnmet, Query, Reclaim, ReclaimOrder};
@@ -115,6 +115,8 @@ pub(super) async fn two_openings_see_each_others_commits(subject: &MetadataSubje
         assert_eq!(find(&**reader, key).await?, Some(complete(key)));
     }
     assert_eq!(everything(&*one).await?, everything(&*other).await?);
+    apply(&*other, use_of("by one", NOW, 2)).await?;
+    assert_eq!(find(&*one, "by one").await?.map(|record| record.usage.hits), Some(2));
     apply(&*other, remove("by one")).await?;
     assert_eq!(find(&*one, "by one").await?, None);
     Ok(())

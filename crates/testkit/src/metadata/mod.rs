@@ -16,6 +16,7 @@ mod references;
 mod steps;
 mod time;
 mod totals;
+mod using;
 mod writing;
 
 use crate::suite::{self, Check, suite};
@@ -36,6 +37,7 @@ suite! {
         fields_say_what_is_read_of_a_record,
         every_number_of_the_metadata_comes_back_exactly,
         nested_metadata_comes_back,
+        every_part_of_the_terms_comes_back,
         times_at_the_ends_of_the_range_come_back,
     }
     async writing {
@@ -51,6 +53,7 @@ suite! {
         a_patch_obeys_every_condition_in_every_state,
         a_removal_obeys_every_condition_in_every_state,
         a_version_is_met_once,
+        conditions_see_the_terms_of_a_record,
     }
     async batches {
         an_empty_commit_changes_nothing,
@@ -76,8 +79,20 @@ suite! {
         requiring_is_met_only_while_records_name_the_blob,
         a_system_record_holds_its_blob_too,
     }
+    async using {
+        a_use_is_noted_and_changes_nothing_else,
+        the_latest_use_counts_and_hits_add_up,
+        a_use_of_an_absent_record_is_never_met,
+        uses_and_other_changes_of_a_commit_see_each_other,
+        an_aborted_commit_takes_its_uses_back,
+        puts_and_patches_keep_the_usage_that_is_there,
+        a_key_that_is_put_again_begins_anew,
+        usage_is_read_with_the_annotations,
+        usage_is_there_when_it_is_opened_again,
+    }
     async coherence {
         a_copy_is_stale_after_every_change_of_its_record,
+        a_copy_stays_fresh_when_its_record_is_used,
         reading_and_changing_others_leaves_most_copies_fresh,
     }
     async totals {
@@ -109,7 +124,11 @@ suite! {
         reclaiming_an_empty_store_gives_nothing_back,
         each_order_says_which_record_goes_first,
         a_limit_ends_a_reclaim_and_says_so,
+        any_order_means_all_records,
+        uses_decide_which_record_goes_first,
         a_reclaim_stops_at_the_bytes_asked_for,
+        a_reclaim_stops_at_the_entries_asked_for,
+        a_reclaim_with_two_bounds_goes_on_until_both_are_kept,
         a_shared_blob_gives_its_bytes_back_with_its_last_record,
         records_without_bytes_are_reclaimed_too,
         reclaimed_blobs_are_condemned_once,
@@ -145,6 +164,7 @@ suite! {
         only_one_of_many_puts_of_an_absent_key_is_applied,
         each_version_is_replaced_by_one_thread_only,
         totals_and_references_stay_right_when_many_commit,
+        uses_of_many_threads_add_up,
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) fn population() -> Vec<Record> {
         let mut record = sample(&format!("named {n}"));
         record.annotations.metadata.insert((*name).into(), json!("here"));
         record.annotations.tags = vec![(*name).into(), "common".into()];
+        record.content.terms.parameters = Some(json!({ *name: "here" }).to_string().into());
         record
     }));
     records.push(complete("complete"));
@@ -79,12 +80,20 @@ fn with_value(n: usize, value: Json) -> Record {
     record.content.type_tag = ["object", "bytes", "Object", "obj_ct"].into_iter().cycle().nth(n).unwrap_or("").into();
     record.annotations.description = n.is_multiple_of(2).then(|| format!("number {n}, 100 % _wild_ 🦀"));
     record.annotations.tags = ["a", "A", "", "ab", "🦀", "a"].iter().take(n % 7).map(|tag| (*tag).to_owned()).collect();
+    // Some parameters have no names.
+    let parameters = if n.is_multiple_of(5) { value.clone() } else { json!({ "v": value.clone() }) };
+    record.content.terms.parameters = (n % 7 != 1).then(|| parameters.to_string().into());
+    let namespaces = [None, Some("a"), Some("A"), Some(""), Some("a_b"), Some("\u{FFFF}")];
+    record.content.terms.namespace = namespaces.into_iter().cycle().nth(n).flatten().map(Into::into);
+    let epochs = [0, 1, 100, (1 << 53) + 1, i64::MAX.cast_unsigned(), 1 << 63, u64::MAX];
+    record.content.terms.epoch = epochs.get(n % 9).copied();
     record.annotations.metadata.insert("v".into(), value);
     record
 }
 
 fn fields() -> Vec<Field> {
-    let inside = |path: &[&str]| Field::Metadata(path.iter().map(|name| (*name).to_owned()).collect());
+    let path = |path: &[&str]| path.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let inside = |names: &[&str]| Field::Metadata(path(names));
     let mut fields = vec![
         Field::Key,
         Field::CreatedAt,
@@ -103,6 +112,14 @@ fn fields() -> Vec<Field> {
         inside(&["missing"]),
         inside(&["a", "b"]),
         inside(&["a.b", "$gte"]),
+        Field::Namespace,
+        Field::Epoch,
+        Field::Parameter(path(&["v"])),
+        Field::Parameter(path(&["v", "w", "x"])),
+        Field::Parameter(path(&["w"])),
+        Field::Parameter(path(&["a.b", "$gte"])),
+        Field::Parameter(path(&["quo'te"])),
+        Field::Parameter(path(&[])),
     ];
     let names = ["a.b", "$.v", "", "quo'te", "dou\"ble", "back\\slash", "[0]", "größe", "V"];
     fields.extend(names.map(Field::metadata));

@@ -1,7 +1,7 @@
 //! What a read-only opening reads, refuses and leaves unmade. A store without the capability is not asked, nor is one
 //! that ends with its process: nobody could have filled it.
 
-use super::steps::{apply, everything, find, patch_if, put, put_all, remove};
+use super::steps::{apply, everything, find, patch_if, put, put_all, remove, use_of};
 use crate::records::{NOW, blob, complete, in_blob, sample, version};
 use crate::{MetadataSubject, Result};
 use cacheness_core::ErrorKind;
@@ -88,6 +88,7 @@ pub(super) async fn a_read_only_opening_refuses_every_change(subject: &MetadataS
         patch_if("complete", Patch::new(version(9), NOW), Condition::Always),
         remove("complete"),
         remove("absent"),
+        use_of("complete", NOW, 1),
         Change::Condemn { blob: blob(3) },
         Change::Forget { blob: blob(2) },
     ];

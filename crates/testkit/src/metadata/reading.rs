@@ -4,7 +4,7 @@ use super::steps::{apply, find, put, put_all};
 use crate::records::{NOW, blob, complete, in_blob, inline, sample};
 use crate::{MetadataSubject, Result, SeededRng};
 use cacheness_core::Timestamp;
-use cacheness_storage::{EntryKey, Fields, Record};
+use cacheness_storage::{EntryKey, Fields, Record, Terms};
 use serde_json::{Value as Json, json};
 use std::iter;
 
@@ -132,6 +132,35 @@ pub(super) async fn nested_metadata_comes_back(subject: &MetadataSubject) -> Res
     record.annotations.metadata.insert("nested".into(), nested);
     put_all(&*store, [record.clone()]).await?;
     assert_eq!(find(&*store, "nested").await?, Some(record));
+    Ok(())
+}
+
+pub(super) async fn every_part_of_the_terms_comes_back(subject: &MetadataSubject) -> Result<()> {
+    let store = subject.open().await?;
+    let text = |text: &str| Some(text.into());
+    let parts = [
+        Terms { namespace: text("team"), ..Terms::default() },
+        Terms { namespace: text(""), ..Terms::default() },
+        Terms { parameters: text(r#"{"a":1.50,"a":2e400,"b":[ "\u0000" ]}"#), ..Terms::default() },
+        Terms { parameters: text("[]"), ..Terms::default() },
+        Terms { epoch: Some(0), ..Terms::default() },
+        Terms { epoch: Some(u64::MAX), ..Terms::default() },
+        Terms { idle: Some(0), ..Terms::default() },
+        Terms { idle: Some(u64::MAX), ..Terms::default() },
+        Terms { until: Some(Timestamp::from_micros(0)), ..Terms::default() },
+        Terms { until: Some(Timestamp::from_micros(i64::MAX)), ..Terms::default() },
+        Terms::default(),
+    ];
+    for terms in parts {
+        let mut record = sample("key");
+        record.content.terms = terms;
+        put_all(&*store, [record.clone()]).await?;
+        for fields in [Fields::ALL, Fields::LEAST] {
+            let found = store.get(std::slice::from_ref(&record.key), fields).await?;
+            let found = found.into_iter().flatten().map(|found| found.content.terms).next();
+            assert_eq!(found.as_ref(), Some(&record.content.terms), "{fields:?}");
+        }
+    }
     Ok(())
 }
 

@@ -32,6 +32,10 @@ pub(super) fn remove_if(key: &str, condition: Condition) -> Change {
     Change::Remove { key: EntryKey::new(key), condition }
 }
 
+pub(super) fn use_of(key: &str, at: Timestamp, hits: u64) -> Change {
+    Change::Use { key: EntryKey::new(key), at, hits }
+}
+
 pub(super) fn applied(previous: Option<Version>, condemned: &[BlobId]) -> Outcome {
     Outcome::Applied { previous, condemned: condemned.to_vec() }
 }

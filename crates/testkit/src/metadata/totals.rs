@@ -1,6 +1,6 @@
 //! Totals follow every change.
 
-use super::steps::{apply, patch_if, put, put_all, put_if, reclaim, remove, totals};
+use super::steps::{apply, patch_if, put, put_all, put_if, reclaim, remove, totals, use_of};
 use crate::records::{NOW, blob, in_blob, inline, version};
 use crate::{MetadataSubject, Result};
 use cacheness_storage::{Change, Condition, EntryKey, Filter, OnUnmet, Patch, Reclaim, ReclaimOrder, Record};
@@ -14,6 +14,7 @@ pub(super) async fn totals_follow_every_change(subject: &MetadataSubject) -> Res
         (put(inline("a", "123")), [1, 3, 0, 0]),
         (put(in_blob("b", blob(1), 1000)), [2, 1003, 1, 0]),
         (patch, [2, 1003, 1, 0]),
+        (use_of("b", NOW, 1), [2, 1003, 1, 0]),
         (put(in_blob("c", blob(1), 1000)), [3, 1003, 1, 0]),
         (put(in_blob("a", blob(2), 500)), [3, 1500, 2, 0]),
         (remove("b"), [2, 1500, 2, 0]),

@@ -1,85 +1,20 @@
 //! An index in memory that many openings share, with one flaw at most.
 
+use crate::distort::{self, like};
+use crate::flaw::Flaw::{self, *};
 use crate::place::{Place, Yield};
 use cacheness_core::{Clock, SystemClock, Timestamp};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
-    Annotations, BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error,
-    ErrorKind, Fields, Filter, Generations, Locality, Location, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page,
-    Query, Reclaim, ReclaimOrder, Reclaimed, Record, Result, async_trait,
+    BackendInfo, BlobId, BlobQuery, BlobRecord, Change, Coherence, Condition, Cursor, EntryKey, Error, ErrorKind,
+    Fields, Filter, Generations, Locality, MetadataBackend, MetadataStats, OnUnmet, Outcome, Page, Patch, Query,
+    Reclaim, ReclaimOrder, Reclaimed, Record, Result, Usage, async_trait,
 };
 use cacheness_testkit::MetadataSubject;
-use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Flaw {
-    Flawless,
-    AcceptsDeepAnnotations,
-    AcceptsDeepFilters,
-    AlwaysAborts,
-    ClaimsToBlock,
-    CondemnsAnything,
-    CountsEveryReference,
-    CountsSystemRecords,
-    CursorMustExist,
-    EmptyPageLeadsOn,
-    FindsCondemned,
-    FloatTotals,
-    FoldsCase,
-    ForgetsAnything,
-    ForgetsCursor,
-    ForgetsOnReopen,
-    ForgetsPrevious,
-    ForgetsToCondemn,
-    IgnoresConditions,
-    IgnoresFields,
-    IgnoresReclaimFilter,
-    IgnoresReclaimLimit,
-    IgnoresReclaimOrder,
-    IgnoresReclaimTarget,
-    IgnoresVersions,
-    KeepsRemoved,
-    KnowsAlwaysMore,
-    LikePrefix,
-    LimitsCommits,
-    LimitsFilters,
-    LimitsReads,
-    LosesDepth,
-    LosesSignature,
-    MarksEverything,
-    MarksNothing,
-    MergesPuts,
-    MillisecondTimes,
-    NeverAborts,
-    NullsAreUnknown,
-    OwnClock,
-    PatchesAbsent,
-    PatchesCannotClear,
-    ReadOnlyMakesStores,
-    ReadOnlySeesNothing,
-    ReadOnlyWrites,
-    ReclaimsSystemRecords,
-    RefusesEmptyCommits,
-    RemovesFirst,
-    RenamesItself,
-    RequiresNothing,
-    ReversesChanges,
-    RoundsFloats,
-    ShowsSystemRecords,
-    SkipsEmptyRecords,
-    SortsAnswers,
-    StaysOpen,
-    StopsAtShortPages,
-    SystemHoldsNothing,
-    TellsOnlyCounts,
-    TwoLines,
-    ZeroIsNone,
-}
-
-use Flaw::*;
+use std::sync::{Arc, Mutex};
 
 pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
     let place = Place::new();
@@ -92,7 +27,7 @@ pub(crate) fn subject(flaw: Flaw) -> MetadataSubject {
         async move {
             let inner = inner.ok_or_else(|| Error::new(ErrorKind::Config, "there is no store"))?;
             let generations = Generations::in_process();
-            Ok(Flawed { inner, flaw, read_only, closed: AtomicBool::new(false), generations })
+            Ok(Flawed { inner, flaw, read_only, closed: AtomicBool::new(false), generations, usages: Mutex::default() })
         }
     })
 }
@@ -103,6 +38,8 @@ pub(crate) struct Flawed {
     read_only: bool,
     closed: AtomicBool,
     generations: Generations,
+    /// What was told of keys, whatever became of their records.
+    usages: Mutex<BTreeMap<EntryKey, Usage>>,
 }
 
 impl Flawed {
@@ -132,14 +69,7 @@ impl Flawed {
     }
 
     fn filter(&self, filter: &Filter) -> Filter {
-        match (filter, self.flaw) {
-            (filter, AcceptsDeepFilters) if filter.check().is_err() => Filter::All,
-            (Filter::Not(inner), NullsAreUnknown) => match &**inner {
-                Filter::Compare(field, ..) | Filter::In(field, _) => Filter::exists(field.clone()) & filter.clone(),
-                _ => filter.clone(),
-            },
-            _ => filter.clone(),
-        }
+        distort::filter(self.flaw, filter)
     }
 
     fn condition(&self, condition: Condition) -> Condition {
@@ -153,23 +83,16 @@ impl Flawed {
     }
 
     async fn record(&self, mut record: Record) -> Result<Record> {
+        distort::record(self.flaw, &mut record);
         match self.flaw {
-            AcceptsDeepAnnotations if record.annotations.check().is_err() => {
-                record.annotations = Annotations::default()
-            }
-            LosesSignature => record.signature = None,
-            MillisecondTimes => record.created_at = Timestamp::from_micros(record.created_at.as_micros() / 1000 * 1000),
-            RoundsFloats => record.annotations.metadata.values_mut().for_each(round),
-            LosesDepth => record.annotations.metadata.values_mut().for_each(|value| cut(value, 64)),
-            SystemHoldsNothing if record.key.is_system() => record.location = Location::Inline("".into()),
             MergesPuts if record.annotations.tags.is_empty() => {
                 if let Some(old) = self.find(&record.key).await? {
                     record.annotations = old.annotations;
                 }
             }
-            RemovesFirst => {
-                let remove = Change::Remove { key: record.key.clone(), condition: Condition::Always };
-                self.inner.commit(vec![remove], OnUnmet::Abort).await?;
+            RemovesFirst => self.remove(&record.key).await?,
+            UsageOutlivesRecords if self.find(&record.key).await?.is_none() => {
+                record.usage = self.usages.lock().unwrap().get(&record.key).copied().unwrap_or_default();
             }
             _ => {}
         }
@@ -191,8 +114,46 @@ impl Flawed {
                 Change::Remove { key: EntryKey::new(format!("{key} removed")), condition: self.condition(condition) }
             }
             Change::Remove { key, condition } => Change::Remove { key, condition: self.condition(condition) },
+            Change::Use { key, at, hits } => self.used(key, at, hits).await?,
             other => other,
         })
+    }
+
+    /// What is done when a record is used.
+    async fn used(&self, key: EntryKey, at: Timestamp, hits: u64) -> Result<Change> {
+        let right = Change::Use { key: key.clone(), at, hits };
+        let Some(mut record) = self.find(&key).await? else { return Ok(right) };
+        let mut patch = Patch::new(record.version, record.updated_at);
+        Ok(match self.flaw {
+            ForgetsUses => Change::Patch { key, patch: Box::new(patch), condition: Condition::Always },
+            LastUseWins => {
+                record.usage = Usage { accessed_at: None, hits: record.usage.hits };
+                self.remove(&key).await?;
+                let put = Change::Put { record: Box::new(record), condition: Condition::Always };
+                self.inner.commit(vec![put], OnUnmet::Abort).await?;
+                right
+            }
+            TouchesWhatIsUsed => {
+                patch.updated_at = patch.updated_at.offset(1);
+                let touch = Change::Patch { key, patch: Box::new(patch), condition: Condition::Always };
+                self.inner.commit(vec![touch], OnUnmet::Abort).await?;
+                right
+            }
+            UsageOutlivesRecords => {
+                self.usages.lock().unwrap().entry(key).or_default().note(at, hits);
+                right
+            }
+            UsesStay => {
+                self.inner.commit(vec![right.clone()], OnUnmet::Abort).await?;
+                right
+            }
+            _ => right,
+        })
+    }
+
+    async fn remove(&self, key: &EntryKey) -> Result<()> {
+        let remove = Change::Remove { key: key.clone(), condition: Condition::Always };
+        self.inner.commit(vec![remove], OnUnmet::Abort).await.map(drop)
     }
 
     /// What the store says instead of the outcome.
@@ -207,6 +168,7 @@ impl Flawed {
             (Outcome::Unmet { .. }, Change::Condemn { .. }, CondemnsAnything) => yes,
             (Outcome::Unmet { .. }, Change::Forget { .. }, ForgetsAnything) => yes,
             (Outcome::Unmet { .. }, Change::Patch { .. }, PatchesAbsent) => yes,
+            (Outcome::Unmet { .. }, Change::Use { .. }, UsesMeetAnything) => yes,
             (outcome, ..) => outcome,
         })
     }
@@ -241,6 +203,11 @@ impl MetadataBackend for Flawed {
             _ => usize::MAX,
         };
         records.iter_mut().skip(shown).for_each(|record| *record = None);
+        if self.flaw == ShowsUsage {
+            for record in records.iter_mut().flatten() {
+                record.usage = self.find(&record.key).await?.map(|whole| whole.usage).unwrap_or_default();
+            }
+        }
         Ok(records)
     }
 
@@ -344,17 +311,27 @@ impl MetadataBackend for Flawed {
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
         self.enter_to_change().await?;
         let mut plan = plan.clone();
-        if let Reclaim::Entries { filter, order, limit, until_bytes, until_entries: None } = &mut plan {
-            *filter = self.filter(filter);
-            match self.flaw {
-                IgnoresReclaimFilter => *filter = Filter::All,
-                IgnoresReclaimLimit => *limit = usize::MAX,
-                IgnoresReclaimOrder => *order = ReclaimOrder::Key,
-                IgnoresReclaimTarget => *until_bytes = None,
-                SkipsEmptyRecords => *filter = filter.clone() & Filter::gt(cacheness_storage::Field::Size, 0),
-                _ => {}
+        let Reclaim::Entries { filter, order, limit, until_bytes, until_entries } = &mut plan else { unreachable!() };
+        *filter = self.filter(filter);
+        match self.flaw {
+            CountsSystemRecords => *until_entries = until_entries.map(|entries| entries.saturating_sub(1)),
+            EitherBoundEnds => {
+                let totals = self.inner.stats().await?;
+                if until_bytes.is_some_and(|bytes| totals.bytes <= bytes)
+                    || until_entries.is_some_and(|entries| totals.entries <= entries)
+                {
+                    return Ok(Reclaimed::default());
+                }
             }
+            IgnoresReclaimFilter => *filter = Filter::All,
+            IgnoresReclaimLimit => *limit = usize::MAX,
+            IgnoresReclaimOrder => *order = ReclaimOrder::Key,
+            IgnoresReclaimTarget => (*until_bytes, *until_entries) = (None, None),
+            SkipsEmptyRecords => *filter = filter.clone() & Filter::gt(cacheness_storage::Field::Size, 0),
+            UsedIsCreated if matches!(order, ReclaimOrder::Used | ReclaimOrder::Hits) => *order = ReclaimOrder::Created,
+            _ => {}
         }
+        let order = *order;
         let mut reclaimed = self.inner.reclaim(&plan).await?;
         match self.flaw {
             ForgetsToCondemn => {
@@ -362,10 +339,8 @@ impl MetadataBackend for Flawed {
                 reclaimed.condemned.clear();
             }
             KnowsAlwaysMore => reclaimed.more = true,
-            ReclaimsSystemRecords => {
-                let key = EntryKey::system("identity");
-                self.inner.commit(vec![Change::Remove { key, condition: Condition::Always }], OnUnmet::Abort).await?;
-            }
+            RandomKnowsNoMore if order == ReclaimOrder::Random => reclaimed.more = false,
+            ReclaimsSystemRecords => self.remove(&EntryKey::system("identity")).await?,
             _ => {}
         }
         Ok(reclaimed)
@@ -410,30 +385,5 @@ impl fmt::Display for Flawed {
 impl fmt::Debug for Flawed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Flawed({:?})", self.flaw)
-    }
-}
-
-/// What SQL's `LIKE 'prefix%'` means, as far as `_` and case go.
-fn like(prefix: &str, key: &str) -> bool {
-    let mut characters = key.chars();
-    prefix
-        .chars()
-        .all(|wanted| characters.next().is_some_and(|found| wanted == '_' || wanted.eq_ignore_ascii_case(&found)))
-}
-
-fn round(value: &mut Json) {
-    match value {
-        Json::Array(values) => values.iter_mut().for_each(round),
-        Json::Number(number) if number.is_f64() => *value = Json::from(f64::from(number.as_f64().unwrap() as f32)),
-        _ => {}
-    }
-}
-
-fn cut(value: &mut Json, depth: u8) {
-    match value {
-        value if depth == 0 => *value = Json::Null,
-        Json::Array(values) => values.iter_mut().for_each(|value| cut(value, depth - 1)),
-        Json::Object(values) => values.values_mut().for_each(|value| cut(value, depth - 1)),
-        _ => {}
     }
 }

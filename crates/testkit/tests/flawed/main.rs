@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a poisoned lock or a full disk may end a test")]
 
 mod blobs;
+mod distort;
+mod flaw;
 mod flawed_blobs;
 mod flawed_metadata;
 mod metadata;
