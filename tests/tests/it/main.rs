@@ -12,17 +12,25 @@ mod contexts;
 #[cfg(unix)]
 mod crash;
 mod damage;
+mod defaults;
 mod examples;
+mod explain;
 mod faces;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod hostile;
+mod idle;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
+mod leases;
+mod limits;
+mod many_processes;
+mod memory_layer;
 mod model;
 mod moving;
+mod namespaces;
 #[cfg(target_os = "linux")]
 mod observing;
 mod power;
@@ -34,7 +42,10 @@ mod registry;
 mod remote;
 mod shapes;
 mod sharing;
+mod stale;
 mod stores;
 mod support;
 mod sweeping;
+mod tags;
+mod uses;
 mod verbs;
