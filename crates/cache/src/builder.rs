@@ -1,5 +1,6 @@
 //! Opening a cache.
 
+use crate::background::Background;
 use crate::compute::Flights;
 use crate::core::{Core, OnInvalid, Shared};
 use crate::limits::{EvictionPolicy, LimitOptions, Limits};
@@ -10,7 +11,7 @@ use crate::tags::Tags;
 use crate::uses::Uses;
 use crate::{Bundle, Registry, future, sync};
 use cacheness_core::size::{IntoSize, Size};
-use cacheness_core::{Clock, Op, Result, Rng, Runtime};
+use cacheness_core::{Clock, Error, ErrorKind, Op, Result, Rng, Runtime};
 use cacheness_storage::engine::Compression;
 use cacheness_storage::opening::{Checked, Opening, Problems};
 use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend};
@@ -29,6 +30,7 @@ pub struct CacheBuilder<C> {
     max_size: Option<Result<Size>>,
     memory: Option<MemoryConfig>,
     parameters: StoreParameters,
+    cleanup: Cleanup,
     cache: PhantomData<fn() -> C>,
 }
 
@@ -42,6 +44,7 @@ impl<C> CacheBuilder<C> {
             max_size: None,
             memory: Some(MemoryConfig::default()),
             parameters: StoreParameters::default(),
+            cleanup: Cleanup::default(),
             cache: PhantomData,
         }
     }
@@ -147,6 +150,21 @@ impl<C> CacheBuilder<C> {
         self
     }
 
+    /// Whether expired entries are removed when the cache is opened. They are not unless set.
+    #[must_use]
+    pub fn cleanup_on_open(mut self, clean_up: bool) -> Self {
+        self.cleanup.on_open = clean_up;
+        self
+    }
+
+    /// Removes expired entries in the background so often, until the cache is closed, which waits for it, or its last
+    /// handle is dropped. Nothing does so unless set. Zero is an error of `open`.
+    #[must_use]
+    pub fn cleanup_every(mut self, interval: Duration) -> Self {
+        self.cleanup.every = Some(interval);
+        self
+    }
+
     /// Whether the parameters of keys are kept beside entries: for [`Entry::parameters`](crate::Entry::parameters), for
     /// filters, and so that `explain` can name the nearest ones. Off unless set.
     #[must_use]
@@ -240,7 +258,7 @@ impl<C> CacheBuilder<C> {
 
     /// Checks everything that can be checked without opening anything.
     fn plan(self) -> Result<Plan> {
-        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, .. } = self;
+        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, cleanup, .. } = self;
         let mut problems = Problems::default();
         problems.sift(default_ttl.map(check_ttl).transpose());
         if let Some(Size(bytes)) = problems.sift(max_size.transpose()).flatten() {
@@ -248,10 +266,28 @@ impl<C> CacheBuilder<C> {
         }
         problems.sift(limits.check());
         problems.sift(memory.as_ref().map(MemoryConfig::check).transpose());
+        problems.sift(cleanup.check());
         opening.options.max_stored_size = limits.max_bytes;
-        let own = Own { default_ttl, on_invalid, limits, memory, parameters };
+        let own = Own { default_ttl, on_invalid, limits, memory, parameters, cleanup };
         let (checked, own) = opening.check(problems, own)?;
         Ok(Plan { checked, own })
+    }
+}
+
+/// When expired entries are removed without anybody asking each time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cleanup {
+    on_open: bool,
+    every: Option<Duration>,
+}
+
+impl Cleanup {
+    fn check(&self) -> Result<()> {
+        if self.every.is_some_and(|interval| interval.is_zero()) {
+            return Err(Error::new(ErrorKind::Config, "a cleanup every 0 seconds would do nothing else")
+                .advice("say how often, such as every hour"));
+        }
+        Ok(())
     }
 }
 
@@ -262,6 +298,7 @@ struct Own {
     limits: LimitOptions,
     memory: Option<MemoryConfig>,
     parameters: StoreParameters,
+    cleanup: Cleanup,
 }
 
 struct Plan {
@@ -272,7 +309,7 @@ struct Plan {
 impl Plan {
     async fn open(self) -> Result<Arc<Core>> {
         let Self { checked, own } = self;
-        let Own { default_ttl, on_invalid, limits, memory, parameters } = own;
+        let Own { default_ttl, on_invalid, limits, memory, parameters, cleanup } = own;
         let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
         let coherence = engine.metadata().coherence();
@@ -287,10 +324,18 @@ impl Plan {
             tags: Tags::new(&coherence),
             uses: Uses::new(engine.clock().now()),
             limits: Limits::new(limits),
+            background: Background::default(),
             parameters,
             engine,
         };
-        Ok(Arc::new(Core { shared: Arc::new(shared), namespace: None }))
+        let core = Core { shared: Arc::new(shared), namespace: None };
+        if cleanup.on_open && !read_only {
+            core.cleanup_expired().await?;
+        }
+        if let Some(interval) = cleanup.every.filter(|_| !read_only) {
+            core.clean_up_every(interval);
+        }
+        Ok(Arc::new(core))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What both faces of a cache share, and storing.
 
 use crate::Key;
+use crate::background::Background;
 use crate::compute::Flights;
 use crate::key::{Encoding, Namespace, Prepared, prepare};
 use crate::limits::Limits;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) tags: Tags,
     pub(crate) uses: Uses,
     pub(crate) limits: Limits,
+    pub(crate) background: Background,
     pub(crate) parameters: StoreParameters,
 }
 

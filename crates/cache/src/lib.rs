@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod background;
 mod batch;
 mod builder;
 mod compute;
@@ -37,7 +38,7 @@ pub use limits::EvictionPolicy;
 #[doc(hidden)]
 pub use memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup, MemoryStats, Ticket};
 pub use options::{CopyOptions, PutOptions, StoreParameters};
-pub use stats::{HandlerStats, MissReason, Stats};
+pub use stats::{Ages, HandlerStats, MissReason, Stats};
 #[cfg(feature = "tokio")]
 pub use tokio_runtime::TokioRuntime;
 pub use ttl::{GetOptions, Ttl};

@@ -5,9 +5,10 @@ mod bundle;
 pub use bundle::Bundled;
 pub use cacheness_cache::{Bundle, CacheBuilder, Compression, Unordered, canonical_bytes};
 pub use cacheness_cache::{
-    Cursor, Entry, EntryPage, Error, ErrorKind, Field, Filter, GetOptions, GetOrPut, Key, KeySpec, MissReason,
-    OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Stats, Swept, Ttl, ValueReader, Verified, key,
-    unordered,
+    Ages, CopyOptions, Cursor, Entry, EntryPage, Error, ErrorKind, EvictionPolicy, Field, FileContent, Filter,
+    GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy, MemoryStats, MissReason,
+    OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader,
+    Verified, file, hash_content, key, unordered,
 };
 
 /// The blocking face.

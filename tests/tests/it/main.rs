@@ -1,6 +1,7 @@
 //! The cache through its public face, on real files, in real processes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
+mod background;
 mod bad_input;
 mod blob_codecs;
 mod blob_store;
@@ -25,6 +26,7 @@ mod model;
 mod moving;
 #[cfg(target_os = "linux")]
 mod observing;
+mod parameters;
 mod power;
 mod processes;
 mod protocol;
