@@ -6,11 +6,12 @@ use crate::readers::Readers;
 use crate::reclaim::Candidates;
 use crate::totals::Totals;
 use crate::writer::Writer;
-use crate::{SCHEME, SqliteConfig, blobs, open, page, place};
+use crate::{SCHEME, SqliteConfig, blobs, open, page, place, usage};
+use cacheness_core::SystemRng;
 use cacheness_storage::{
     BackendInfo, BlobQuery, BlobRecord, Capabilities, Change, Clock, Coherence, Cursor, EntryKey, Error, ErrorKind,
     Fields, Generations, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Query, Reclaim,
-    Reclaimed, Record, Result, async_trait,
+    ReclaimOrder, Reclaimed, Record, Result, async_trait,
 };
 use rusqlite::Connection;
 use std::fmt;
@@ -126,10 +127,30 @@ impl SqliteMetadata {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Ok(guard) => guard,
         };
+        if matches!(order, ReclaimOrder::Used | ReclaimOrder::Hits) && !self.complete_usage(writer)? {
+            return Ok(Reclaimed { busy: true, ..Reclaimed::default() });
+        }
         let now = self.clock.now();
-        let candidates = self.read(|connection| Candidates::find(connection, filter, order, limit, now))?;
+        let find = |connection: &Connection| Candidates::find(connection, filter, order, limit, now, &SystemRng);
+        let candidates = self.read(find)?;
         let done = writer.try_reclaim(RECLAIM_PATIENCE, |changes| candidates.remove(changes, plan))?;
         Ok(done.unwrap_or_else(|| Reclaimed { busy: true, ..Reclaimed::default() }))
+    }
+
+    /// Gives a usage to records that have none, so that an eviction need not read them; `false` when somebody else keeps
+    /// the write lock.
+    fn complete_usage(&self, writer: &Writer) -> Result<bool> {
+        while self.read(usage::lags)? {
+            match writer.try_change(RECLAIM_PATIENCE, |changes| changes.complete_usage(), |_| &[]) {
+                Ok(Some(true)) => {}
+                Ok(Some(false)) => break,
+                Ok(None) => return Ok(false),
+                // An eviction is what makes room: it finds its way without.
+                Err(error) if error.kind() == ErrorKind::OutOfSpace => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -210,5 +231,33 @@ impl fmt::Display for SqliteMetadata {
 impl fmt::Debug for SqliteMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SqliteMetadata({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::failure;
+    use cacheness_core::runtime::block_on;
+    use cacheness_storage::{Condition, Filter};
+    use cacheness_testkit::records::sample;
+
+    #[test]
+    fn an_eviction_needs_no_room_to_begin() {
+        let index = SqliteMetadata::open(MEMORY, &OpenContext::new(), SqliteConfig::default()).unwrap();
+        let put = |n| Change::Put { record: Box::new(sample(&format!("{n:04}"))), condition: Condition::Always };
+        index.commit_now((0..2000).map(put).collect(), OnUnmet::Skip).unwrap();
+        let query = |sql: &str| {
+            let number =
+                |connection: &Connection| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failure);
+            index.writer().unwrap().with(number).unwrap()
+        };
+        query("PRAGMA max_page_count = 1");
+        let filter = Filter::All;
+        let order = ReclaimOrder::Used;
+        let plan = Reclaim::Entries { filter, order, limit: 10, until_bytes: None, until_entries: None };
+        let reclaimed = block_on(index.reclaim(&plan)).unwrap();
+        assert_eq!(reclaimed.keys, (0..10).map(|n| format!("{n:04}").into()).collect::<Vec<EntryKey>>());
+        assert_eq!(query("SELECT usage_to FROM totals"), 0, "there was room after all");
     }
 }

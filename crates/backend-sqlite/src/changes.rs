@@ -4,9 +4,10 @@ use crate::failure::{corrupt, failure};
 use crate::group::Batch;
 use crate::rows::{self, select};
 use crate::totals::Totals;
+use crate::usage;
 use cacheness_storage::{
     BlobId, Change, Condition, Digest, EntryKey, Error, ErrorKind, Fields, Location, OnUnmet, Outcome, Patch, Record,
-    Result, Timestamp, Version,
+    Result, Timestamp, Usage, Version,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -17,12 +18,15 @@ pub(crate) struct Changes<'c> {
     pub(crate) now: Timestamp,
     /// What the totals change by.
     pub(crate) totals: Totals,
+    /// The first row that was added to `records`, also when that was taken back.
+    added: Option<i64>,
 }
 
 /// The record under a key before a change, as far as the change needs it.
 struct Previous {
     id: i64,
     version: Version,
+    created_at: Timestamp,
     blob: Option<BlobId>,
     stored_size: i64,
     /// The record without its payload, when a filter or a patch needs it.
@@ -31,7 +35,7 @@ struct Previous {
 
 impl<'c> Changes<'c> {
     pub(crate) fn new(connection: &'c Connection, now: Timestamp) -> Self {
-        Self { connection, now, totals: Totals::default() }
+        Self { connection, now, totals: Totals::default(), added: None }
     }
 
     /// Applies the changes of a batch. After an error, and when the batch [is aborted](Batch::is_aborted), the caller
@@ -51,11 +55,17 @@ impl<'c> Changes<'c> {
         Ok(outcomes)
     }
 
+    /// Writes what the changes add up to. The transaction ends with it.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.totals.add_to(self.connection, self.added).map_err(failure)
+    }
+
     fn apply(&mut self, change: &Change) -> Result<Outcome> {
         match change {
             Change::Put { record, condition } => self.put(record, condition),
             Change::Patch { key, patch, condition } => self.patch(key, patch, condition),
             Change::Remove { key, condition } => self.remove(key, condition),
+            Change::Use { key, at, hits } => self.note_use(key, *at, *hits),
             Change::Condemn { blob } => self.condemn(blob),
             Change::Require { blob } => self.require(blob),
             Change::Forget { blob } => self.forget(blob),
@@ -79,11 +89,19 @@ impl<'c> Changes<'c> {
             Some(previous) => {
                 let mut statement = self.connection.prepare_cached(rows::UPDATE).map_err(failure)?;
                 rows::write(&mut statement, &previous.id, record)?;
+                if record.created_at < previous.created_at {
+                    usage::predate(self.connection, previous.id, record.created_at)?;
+                }
                 self.count(&record.key, -1, previous.blob, previous.stored_size);
             }
             None => {
                 let mut statement = self.connection.prepare_cached(rows::INSERT).map_err(failure)?;
                 rows::write(&mut statement, &record.key.as_str(), record)?;
+                let id = self.connection.last_insert_rowid();
+                self.added = Some(self.added.map_or(id, |added| added.min(id)));
+                if record.usage != Usage::default() {
+                    usage::write(self.connection, id, record.created_at, record.usage)?;
+                }
             }
         }
         self.count(&record.key, 1, record.blob(), stored_size);
@@ -131,6 +149,20 @@ impl<'c> Changes<'c> {
         self.applied(previous)
     }
 
+    fn note_use(&self, key: &EntryKey, at: Timestamp, hits: u64) -> Result<Outcome> {
+        let select = "SELECT id, version, created_at, (SELECT accessed_at FROM usage WHERE usage.id = records.id), \
+            (SELECT hits FROM usage WHERE usage.id = records.id) FROM records WHERE key = ?1";
+        let mut statement = self.connection.prepare_cached(select).map_err(failure)?;
+        let mut found = statement.query([key.as_str()]).map_err(failure)?;
+        let Some(row) = found.next().map_err(failure)? else { return Ok(Outcome::Unmet { current: None }) };
+        let column = |column| row.get_ref(column).map_err(failure);
+        let (id, version, created_at) = (integer(row, 0)?, rows::version(row, 1)?, integer(row, 2)?);
+        let mut used = rows::usage(column(3)?, column(4)?)?;
+        used.note(at, hits);
+        usage::write(self.connection, id, Timestamp::from_micros(created_at), used)?;
+        Ok(Outcome::Applied { previous: Some(version), condemned: Vec::new() })
+    }
+
     /// Removes the record in a row, if it still has this version, and names its blob when that is condemned now.
     pub(crate) fn delete_version(
         &mut self,
@@ -157,10 +189,22 @@ impl<'c> Changes<'c> {
         Totals::read(self.connection)
     }
 
+    /// Brings rows of `usage` up to date whose records were overwritten.
+    pub(crate) fn refresh_usage(&self, stale: &[i64]) -> Result<()> {
+        stale.iter().try_for_each(|id| usage::refresh(self.connection, *id))
+    }
+
+    /// Gives a usage to records that have none, in the order of their rows, as many as a transaction should; says
+    /// whether it got any further.
+    pub(crate) fn complete_usage(&self) -> Result<bool> {
+        usage::complete(self.connection)
+    }
+
     /// Deletes the row of a record; the reference to its blob stays.
     fn delete(&mut self, id: i64, key: &EntryKey, blob: Option<BlobId>, stored_size: i64) -> Result<()> {
         let delete = "DELETE FROM records WHERE id = ?1";
         self.connection.prepare_cached(delete).and_then(|mut delete| delete.execute([id])).map_err(failure)?;
+        usage::delete(self.connection, id)?;
         self.count(key, -1, blob, stored_size);
         Ok(())
     }
@@ -258,19 +302,19 @@ impl<'c> Changes<'c> {
     /// Reads what a change must know of the record under its key; the record itself when fields of it are asked for.
     fn previous(&self, key: &EntryKey, fields: Option<Fields>) -> Result<Option<Previous>> {
         let select = match fields {
-            None => "SELECT id, stored_size, version, blob FROM records WHERE key = ?1",
-            Some(fields) => select!(fields, "id, stored_size, ", " FROM records WHERE key = ?1"),
+            None => "SELECT id, stored_size, version, blob, created_at FROM records WHERE key = ?1",
+            Some(fields) => select!(fields, "id, stored_size, ", " WHERE key = ?1"),
         };
         let mut statement = self.connection.prepare_cached(select).map_err(failure)?;
         let mut found = statement.query([key.as_str()]).map_err(failure)?;
         let Some(row) = found.next().map_err(failure)? else { return Ok(None) };
         let record = fields.map(|fields| rows::record(row, 2, key.clone(), fields)).transpose();
         let record = record.map_err(|error| error.key(key))?;
-        let (version, blob) = match &record {
-            None => (rows::version(row, 2)?, rows::blob(row, 3)?),
-            Some(record) => (record.version, record.blob()),
+        let (version, blob, created_at) = match &record {
+            None => (rows::version(row, 2)?, rows::blob(row, 3)?, Timestamp::from_micros(integer(row, 4)?)),
+            Some(record) => (record.version, record.blob(), record.created_at),
         };
-        Ok(Some(Previous { id: integer(row, 0)?, stored_size: integer(row, 1)?, version, blob, record }))
+        Ok(Some(Previous { id: integer(row, 0)?, stored_size: integer(row, 1)?, version, created_at, blob, record }))
     }
 }
 

@@ -22,13 +22,19 @@ pub(crate) fn needed_by(filter: &Filter) -> Fields {
     let annotations = match filter {
         Filter::All => false,
         Filter::Compare(field, ..) | Filter::In(field, _) | Filter::Exists(field) | Filter::Prefix(field, _) => {
-            column(field).is_none() && *field != Field::TypeTag
+            is_annotation(field)
         }
         Filter::And(filters) | Filter::Or(filters) => filters.iter().any(|filter| needed_by(filter).annotations),
         Filter::Not(filter) => needed_by(filter).annotations,
         _ => true,
     };
     Fields { payload: false, annotations }
+}
+
+/// Whether a field is no column of its own and not in the content descriptor.
+fn is_annotation(field: &Field) -> bool {
+    let in_content = matches!(field, Field::TypeTag | Field::Parameter(_) | Field::Namespace | Field::Epoch);
+    column(field).is_none() && !in_content
 }
 
 /// A column that means the same as a field, and whether it can be `NULL`.

@@ -10,7 +10,9 @@ mod group;
 mod open;
 mod page;
 mod place;
+mod random;
 mod range;
+mod ranked;
 mod read_only;
 mod readers;
 mod reclaim;
@@ -18,6 +20,7 @@ mod rows;
 mod schema;
 mod totals;
 mod transaction;
+mod usage;
 mod writer;
 
 pub use backend::SqliteMetadata;

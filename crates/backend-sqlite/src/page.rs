@@ -18,7 +18,7 @@ pub(crate) fn records(connection: &Connection, keys: &[EntryKey], fields: Fields
 }
 
 fn record(connection: &Connection, key: &EntryKey, fields: Fields) -> Result<Option<Record>> {
-    let select = select!(fields, "", " FROM records WHERE key = ?1");
+    let select = select!(fields, "", " WHERE key = ?1");
     let mut statement = connection.prepare_cached(select).map_err(failure)?;
     let mut found = statement.query([key.as_str()]).map_err(failure)?;
     let row = found.next().map_err(failure)?;
@@ -45,7 +45,7 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
         Fields { annotations: query.fields.annotations || needed_by(&query.filter).annotations, ..query.fields };
     let sql = format!(
         "{} WHERE key {} ? AND key {less} ? AND {} ORDER BY key",
-        select!(needed, "key, ", " FROM records INDEXED BY records_by_key"),
+        select!(needed, "key, ", " INDEXED BY records_by_key"),
         from.operator(),
         prefilter.sql,
     );
@@ -86,7 +86,7 @@ impl Start<'_> {
 fn unfiltered(connection: &Connection, query: &Query, limit: usize, from: &Start<'_>, end: String) -> Result<Page> {
     let sql = format!(
         "{} WHERE key {} ?1 AND key < ?2 ORDER BY key LIMIT ?3",
-        select!(query.fields, "key, ", " FROM records"),
+        select!(query.fields, "key, ", ""),
         from.operator(),
     );
     // One more than asked for tells whether there is a next page.

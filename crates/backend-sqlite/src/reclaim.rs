@@ -4,9 +4,11 @@ use crate::changes::Changes;
 use crate::failure::failure;
 use crate::filter::{Prefilter, needed_by};
 use crate::rows::{self, select};
+use cacheness_core::Rng;
 use cacheness_storage::{EntryKey, Filter, Reclaim, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use std::collections::HashSet;
 
 /// How many records one transaction removes at most, whatever its caller asks for.
 const MAX_RECORDS: usize = 10_000;
@@ -14,8 +16,72 @@ const MAX_RECORDS: usize = 10_000;
 /// Records that may go, in the order in which they should.
 pub(crate) struct Candidates {
     found: Vec<(i64, Version)>,
+    /// Rows of records that the table `usage` has in the wrong place.
+    stale: Vec<i64>,
     /// Whether there are more than the limit.
     more: bool,
+}
+
+/// The way through a snapshot of the records to the first `limit` candidates.
+pub(crate) struct Search<'c> {
+    pub(crate) snapshot: &'c Connection,
+    pub(crate) prefilter: Prefilter,
+    pub(crate) limit: usize,
+    /// Rows of records that the table `usage` has in the wrong place.
+    pub(crate) stale: Vec<i64>,
+    filter: &'c Filter,
+    now: Timestamp,
+    found: Vec<(i64, Version)>,
+    more: bool,
+}
+
+impl Search<'_> {
+    /// Whether the filter means the record in a row. What the prefilter has let through, it may still refuse.
+    pub(crate) fn is_meant(&self, id: i64) -> Result<bool> {
+        if *self.filter == Filter::All {
+            return Ok(true);
+        }
+        let needed = needed_by(self.filter);
+        let select = select!(needed, "key, ", " WHERE id = ?1");
+        let mut statement = self.snapshot.prepare_cached(select).map_err(failure)?;
+        let mut found = statement.query([id]).map_err(failure)?;
+        let Some(row) = found.next().map_err(failure)? else { return Ok(false) };
+        let key = rows::key(row, 0)?;
+        // What cannot be read is not known to be meant.
+        let record = rows::readable(rows::record(row, 1, key, needed))?;
+        Ok(record.is_some_and(|record| self.filter.matches(&record, self.now)))
+    }
+
+    /// Takes the next candidate; says whether it was wanted, so that another one may be.
+    pub(crate) fn add(&mut self, id: i64, version: Version) -> bool {
+        self.more = self.found.len() == self.limit;
+        if !self.more {
+            self.found.push((id, version));
+        }
+        !self.more
+    }
+
+    /// Finds candidates in an order that SQL knows, but those that were found before.
+    fn scan(&mut self, passes: &[(&str, &str)]) -> Result<()> {
+        let before: HashSet<_> = self.found.iter().map(|(id, _)| *id).collect();
+        for (rows, order) in passes {
+            // Where SQL alone decides, it sorts no more rows than are needed.
+            let wanted = self.limit + 1 + before.len() - self.found.len();
+            let most = if self.prefilter.exact { i64::try_from(wanted).unwrap_or(i64::MAX) } else { i64::MAX };
+            let sql = select_candidates(rows, &self.prefilter, order);
+            let first = Value::Text(EntryKey::SYSTEM.to_string());
+            let values = [first].into_iter().chain(self.prefilter.values.iter().cloned()).chain([Value::Integer(most)]);
+            let mut statement = self.snapshot.prepare(&sql).map_err(failure)?;
+            let mut found = statement.query(params_from_iter(values)).map_err(failure)?;
+            while let Some(row) = found.next().map_err(failure)? {
+                let id = row.get(0).map_err(failure)?;
+                if !before.contains(&id) && self.is_meant(id)? && !self.add(id, rows::version(row, 1)?) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Candidates {
@@ -26,32 +92,26 @@ impl Candidates {
         order: ReclaimOrder,
         limit: usize,
         now: Timestamp,
+        rng: &dyn Rng,
     ) -> Result<Self> {
         let limit = limit.min(MAX_RECORDS);
-        let snapshot = connection.unchecked_transaction().map_err(failure)?;
+        let snapshot = &connection.unchecked_transaction().map_err(failure)?;
         let prefilter = Prefilter::of(filter, now);
-        let mut candidates = Self { found: Vec::new(), more: false };
-        for (rows, order) in passes(order) {
-            // Where SQL alone decides, it sorts no more rows than are needed.
-            let most = if prefilter.exact { limit + 1 - candidates.found.len() } else { usize::MAX };
-            let sql = select_candidates(rows, &prefilter, order);
-            let first = Value::Text(EntryKey::SYSTEM.to_string());
-            let last = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
-            let values = [first].into_iter().chain(prefilter.values.iter().cloned()).chain([last]);
-            let mut statement = snapshot.prepare(&sql).map_err(failure)?;
-            let mut found = statement.query(params_from_iter(values)).map_err(failure)?;
-            while let Some(row) = found.next().map_err(failure)? {
-                let id = row.get(0).map_err(failure)?;
-                if *filter != Filter::All && !is_meant(&snapshot, id, filter, now)? {
-                    continue;
+        let (found, stale, more) = (Vec::new(), Vec::new(), false);
+        let mut search = Search { snapshot, prefilter, limit, stale, filter, now, found, more };
+        match order {
+            ReclaimOrder::Used => search.ranked(false)?,
+            ReclaimOrder::Hits => search.ranked(true)?,
+            ReclaimOrder::Random => {
+                search.pick(rng)?;
+                if !search.more {
+                    search.scan(passes(order))?;
                 }
-                if candidates.found.len() == limit {
-                    return Ok(Self { more: true, ..candidates });
-                }
-                candidates.found.push((id, rows::version(row, 1)?));
             }
+            _ => search.scan(passes(order))?,
         }
-        Ok(candidates)
+        let Search { found, stale, more, .. } = search;
+        Ok(Self { found, stale, more })
     }
 
     /// Removes candidates until the plan has enough. Those that changed meanwhile stay.
@@ -71,6 +131,7 @@ impl Candidates {
                 reclaimed.keys.push(key);
             }
         }
+        changes.refresh_usage(&self.stale)?;
         reclaimed.more = self.more && !enough(changes);
         Ok(reclaimed)
     }
@@ -84,23 +145,13 @@ fn select_candidates(rows: &str, prefilter: &Prefilter, order: &str) -> String {
 fn passes(order: ReclaimOrder) -> &'static [(&'static str, &'static str)] {
     match order {
         ReclaimOrder::Expiry => &[
-            ("INDEXED BY records_by_expiry WHERE expires_at IS NOT NULL", "ORDER BY expires_at, id"),
-            ("NOT INDEXED WHERE expires_at IS NULL", "ORDER BY id"),
+            ("INDEXED BY records_by_expiry WHERE expires_at IS NOT NULL", "ORDER BY expires_at, key"),
+            ("INDEXED BY records_by_key WHERE expires_at IS NULL", "ORDER BY key"),
         ],
-        ReclaimOrder::Created => &[("NOT INDEXED WHERE 1", "ORDER BY created_at, id")],
+        ReclaimOrder::Created => &[("NOT INDEXED WHERE 1", "ORDER BY created_at, key")],
+        ReclaimOrder::Random => &[("NOT INDEXED WHERE 1", "ORDER BY version, id")],
         _ => &[("INDEXED BY records_by_key WHERE 1", "ORDER BY key")],
     }
-}
-
-fn is_meant(connection: &Connection, id: i64, filter: &Filter, now: Timestamp) -> Result<bool> {
-    let needed = needed_by(filter);
-    let select = select!(needed, "key, ", " FROM records WHERE id = ?1");
-    let mut statement = connection.prepare_cached(select).map_err(failure)?;
-    let mut found = statement.query([id]).map_err(failure)?;
-    let Some(row) = found.next().map_err(failure)? else { return Ok(false) };
-    let key = rows::key(row, 0)?;
-    // What cannot be read is not known to be meant.
-    Ok(rows::readable(rows::record(row, 1, key, needed))?.is_some_and(|record| filter.matches(&record, now)))
 }
 
 #[cfg(test)]
@@ -108,38 +159,80 @@ mod tests {
     use super::*;
     use crate::group::Batch;
     use crate::{SqliteConfig, open};
-    use cacheness_storage::{Change, Condition, Field, OnUnmet, Record};
+    use cacheness_core::SystemRng;
+    use cacheness_storage::{Change, Condition, Durability, Field, Fields, OnUnmet, Record};
     use cacheness_testkit::records::{NOW, inline, version};
+    use rusqlite::StatementStatus;
 
     fn plan(order: ReclaimOrder, filter: &Filter) -> Vec<String> {
         let connection = open::memory(&SqliteConfig::default()).unwrap();
         let prefilter = Prefilter::of(filter, Timestamp::from_micros(7));
-        let explain = |(rows, order): &(&str, &str)| {
-            let sql = format!("EXPLAIN QUERY PLAN {}", select_candidates(rows, &prefilter, order));
-            let mut statement = connection.prepare(&sql).unwrap();
-            let bound = vec![1; statement.parameter_count()];
-            let steps = statement.query_map(params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
-            steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
-        };
-        passes(order).iter().map(explain).collect()
+        let select = |(rows, order): &(&str, &str)| select_candidates(rows, &prefilter, order);
+        passes(order).iter().map(|pass| explain(&connection, &select(pass))).collect()
+    }
+
+    fn explain(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let bound = vec![1; statement.parameter_count()];
+        let steps = statement.query_map(params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
     fn expired_records_are_found_by_their_index_alone() {
         let expired = Filter::le(Field::ExpiresAt, 7i64);
         let plans = plan(ReclaimOrder::Expiry, &expired);
-        assert_eq!(plans[0], "SEARCH records USING INDEX records_by_expiry (expires_at>? AND expires_at<?)");
+        let search = "SEARCH records USING INDEX records_by_expiry (expires_at>? AND expires_at<?)";
+        let ties = "USE TEMP B-TREE FOR LAST TERM OF ORDER BY";
+        assert_eq!(plans[0], format!("{search}; {ties}"), "only those that expire at the same time are sorted");
     }
 
     #[test]
-    fn only_the_order_of_creation_is_sorted() {
+    fn the_orders_that_have_an_index_are_not_sorted() {
         for filter in [Filter::All, Filter::lt(Field::ExpiresAt, 7i64), Filter::eq(Field::Tag, "x")] {
             for order in [ReclaimOrder::Key, ReclaimOrder::Expiry] {
                 for plan in plan(order, &filter) {
+                    let plan = plan.replace("TEMP B-TREE FOR LAST TERM", "");
                     assert!(!plan.contains("TEMP B-TREE"), "{order:?}: {plan}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_orders_of_use_read_no_records_but_those_without_a_usage() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let [usages, rest] = crate::ranked::USAGES.map(|usages| explain(&connection, usages));
+        assert_eq!(usages, "SCAN usage");
+        assert!(rest.starts_with("SEARCH records USING INTEGER PRIMARY KEY (rowid>?); "), "{rest}");
+        assert!(!rest.contains("SCAN") && !rest.contains("TEMP B-TREE"), "{rest}");
+    }
+
+    #[test]
+    fn a_get_looks_at_the_usage_only_when_it_is_asked_for_and_is_planned_once() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = open::writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+        for fields in [Fields::ALL, Fields::HEAD, Fields::VALUE, Fields::LEAST] {
+            let select = select!(fields, "", " WHERE key = ?1");
+            let plan = explain(&connection, select);
+            let mut steps: Vec<_> = plan.split("; ").filter(|step| step.starts_with("SEARCH")).collect();
+            assert_eq!(steps.remove(0), "SEARCH records USING INDEX records_by_key (key=?)");
+            let lookups = if fields.annotations { 2 } else { 0 };
+            assert_eq!(steps, vec!["SEARCH usage USING INTEGER PRIMARY KEY (rowid=?)"; lookups]);
+            for n in 0..10 {
+                crate::page::records(&connection, &[format!("{n}").into()], fields).unwrap();
+            }
+            let statement = connection.prepare_cached(select).unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{select}");
+        }
+    }
+
+    #[test]
+    fn a_pick_by_chance_is_one_search() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let plan = explain(&connection, crate::random::PICK);
+        assert_eq!(plan, "SEARCH records USING INTEGER PRIMARY KEY (rowid>?)");
     }
 
     #[test]
@@ -154,7 +247,7 @@ mod tests {
         for (key, n) in [("changed", 1), ("same", 2)] {
             put(key, n);
         }
-        let found = Candidates::find(&connection, &Filter::All, ReclaimOrder::Key, 10, NOW).unwrap();
+        let found = Candidates::find(&connection, &Filter::All, ReclaimOrder::Key, 10, NOW, &SystemRng).unwrap();
         put("changed", 3);
         put("new", 4);
         let plan = Reclaim::Entries {

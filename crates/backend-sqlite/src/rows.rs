@@ -8,17 +8,26 @@ use cacheness_storage::{
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, ToSql, params};
 
-/// A `SELECT` of the columns that [`record`] reads, with others before them and a tail behind.
+/// A `SELECT` of the columns that [`record`] reads, with others before them and a tail behind. The usage is looked up by
+/// subqueries: a cached statement with an outer join is planned anew each time.
 macro_rules! select {
     (@head) => {
         "version, created_at, updated_at, expires_at, drop_at, blob, content, signature"
     };
+    (@annotations) => {
+        ", metadata, tags, description, (SELECT accessed_at FROM usage WHERE usage.id = records.id), \
+        (SELECT hits FROM usage WHERE usage.id = records.id)"
+    };
     ($fields:expr, $before:literal, $tail:literal) => {
         match ($fields.payload, $fields.annotations) {
-            (false, false) => concat!("SELECT ", $before, select!(@head), $tail),
-            (false, true) => concat!("SELECT ", $before, select!(@head), ", metadata, tags, description", $tail),
-            (true, false) => concat!("SELECT ", $before, select!(@head), ", payload", $tail),
-            (true, true) => concat!("SELECT ", $before, select!(@head), ", metadata, tags, description, payload", $tail),
+            (false, false) => concat!("SELECT ", $before, select!(@head), " FROM records", $tail),
+            (false, true) => {
+                concat!("SELECT ", $before, select!(@head), select!(@annotations), " FROM records", $tail)
+            }
+            (true, false) => concat!("SELECT ", $before, select!(@head), ", payload FROM records", $tail),
+            (true, true) => {
+                concat!("SELECT ", $before, select!(@head), select!(@annotations), ", payload FROM records", $tail)
+            }
         }
     };
 }
@@ -43,9 +52,9 @@ pub(crate) fn record(row: &Row<'_>, start: usize, key: EntryKey, fields: Fields)
         next += 1;
         row.get_ref(next - 1).map_err(failure)
     };
-    let annotations = match fields.annotations {
-        true => annotations(column()?, column()?, column()?)?,
-        false => Annotations::default(),
+    let (annotations, usage) = match fields.annotations {
+        true => (annotations(column()?, column()?, column()?)?, usage(column()?, column()?)?),
+        false => Default::default(),
     };
     let location = match (blob(row, start + 5)?, fields.payload) {
         (Some(id), _) => Location::Blob(id),
@@ -67,7 +76,7 @@ pub(crate) fn record(row: &Row<'_>, start: usize, key: EntryKey, fields: Fields)
         },
         location,
         annotations,
-        usage: Usage::default(),
+        usage,
         signature: bytes(row.get_ref(start + 7).map_err(failure)?)?.map(Bytes::copy_from_slice),
         key,
     })
@@ -147,6 +156,19 @@ pub(crate) fn blob(row: &Row<'_>, column: usize) -> Result<Option<BlobId>> {
 /// The key in a column.
 pub(crate) fn key(row: &Row<'_>, column: usize) -> Result<EntryKey> {
     text(row.get_ref(column).map_err(failure)?)?.map(EntryKey::new).ok_or_else(|| corrupt("a record has no key"))
+}
+
+/// The columns `accessed_at` and `hits` of `usage`, both empty without a row in `usage`.
+pub(crate) fn usage(accessed_at: ValueRef<'_>, hits: ValueRef<'_>) -> Result<Usage> {
+    let integer = |value: ValueRef<'_>| match value {
+        ValueRef::Null => Ok(None),
+        ValueRef::Integer(number) => Ok(Some(number)),
+        _ => Err(corrupt("a column of numbers holds something else")),
+    };
+    Ok(Usage {
+        accessed_at: integer(accessed_at)?.map(Timestamp::from_micros),
+        hits: integer(hits)?.map_or(0, i64::cast_unsigned),
+    })
 }
 
 fn identifier(row: &Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {

@@ -42,14 +42,21 @@ CREATE TABLE blobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blobs_by_content ON blobs (digest) WHERE condemned_at IS NULL AND length(digest) = 33;
 CREATE INDEX blobs_by_condemnation ON blobs (condemned_at) WHERE condemned_at IS NOT NULL;
+CREATE TABLE usage (
+  id INTEGER PRIMARY KEY,
+  not_before INTEGER NOT NULL,
+  accessed_at INTEGER,
+  hits INTEGER NOT NULL
+) STRICT;
 CREATE TABLE totals (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   entries INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   blobs INTEGER NOT NULL,
-  condemned INTEGER NOT NULL
+  condemned INTEGER NOT NULL,
+  usage_to INTEGER NOT NULL
 ) STRICT;
-INSERT INTO totals (id, entries, bytes, blobs, condemned) VALUES (1, 0, 0, 0, 0);
+INSERT INTO totals (id, entries, bytes, blobs, condemned, usage_to) VALUES (1, 0, 0, 0, 0, 0);
 ";
 
 /// What a database is.

@@ -24,14 +24,16 @@ impl Totals {
         totals.map_err(failure)
     }
 
-    /// Adds these changes to the totals, inside the transaction that they belong to.
-    pub(crate) fn add_to(self, connection: &Connection) -> rusqlite::Result<()> {
-        if self == Self::default() {
+    /// Adds these changes to the totals, inside the transaction that they belong to. `added` is the first row that was
+    /// added to `records`: nothing says that it has one in `usage`, and no row behind it was there before.
+    pub(crate) fn add_to(self, connection: &Connection, added: Option<i64>) -> rusqlite::Result<()> {
+        if self == Self::default() && added.is_none() {
             return Ok(());
         }
         let update = "UPDATE totals SET entries = entries + ?1, bytes = bytes + ?2, blobs = blobs + ?3, \
-            condemned = condemned + ?4 WHERE id = 1";
-        connection.prepare_cached(update)?.execute((self.entries, self.bytes, self.blobs, self.condemned))?;
-        Ok(())
+            condemned = condemned + ?4, usage_to = min(usage_to, ?5) WHERE id = 1";
+        let usage_to = added.map_or(i64::MAX, |added| added.saturating_sub(1));
+        let Self { entries, bytes, blobs, condemned } = self;
+        connection.prepare_cached(update)?.execute((entries, bytes, blobs, condemned, usage_to)).map(drop)
     }
 }

@@ -60,6 +60,16 @@ impl Writer {
         patience: Duration,
         remove: impl FnOnce(&mut Changes<'_>) -> Result<Reclaimed>,
     ) -> Result<Option<Reclaimed>> {
+        self.try_change(patience, remove, |reclaimed| &reclaimed.keys)
+    }
+
+    /// Changes the records of the keys that `changed` names, as impatiently.
+    pub(crate) fn try_change<R>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<R>,
+        changed: fn(&R) -> &[EntryKey],
+    ) -> Result<Option<R>> {
         self.with_room(|connection| {
             connection.busy_timeout(patience.min(self.busy_timeout)).map_err(failure)?;
             let begun = Transaction::begin(connection);
@@ -69,10 +79,10 @@ impl Writer {
                 begun => begun.map_err(failure)?,
             };
             let mut changes = Changes::new(connection, self.clock.now());
-            let reclaimed = remove(&mut changes)?;
-            changes.totals.add_to(connection).map_err(failure)?;
-            self.publish(transaction, &reclaimed.keys)?;
-            Ok(Some(reclaimed))
+            let result = change(&mut changes)?;
+            changes.finish()?;
+            self.publish(transaction, changed(&result))?;
+            Ok(Some(result))
         })
     }
 
@@ -108,7 +118,7 @@ impl Writer {
         let mut joined = Vec::new();
         let committed = self
             .gather(&transaction, &mut changes, batch.changes.len(), &mut joined)
-            .and_then(|()| changes.totals.add_to(connection).map_err(failure))
+            .and_then(|()| changes.finish())
             .and_then(|()| {
                 let followed =
                     joined.iter().filter_map(|(follower, outcomes)| Some((follower.batch(), outcomes.as_ref().ok()?)));
@@ -434,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_change_of_a_record_is_marked_and_no_change_of_a_blob_is() {
+    fn every_kind_of_change_of_a_record_is_marked_and_no_use_and_no_change_of_a_blob_is() {
         let watched = Watched::new(Arc::new(Gate::new(0)));
         let key = || EntryKey::new("1");
         let patch = || Box::new(cacheness_storage::Patch::new(cacheness_testkit::records::version(5), NOW));
@@ -451,12 +461,13 @@ mod tests {
         }
         watched.commit(vec![put("2", Condition::Always)], OnUnmet::Skip).unwrap();
         watched.seen();
-        let blobs = vec![
+        let unmarked = vec![
+            Change::Use { key: EntryKey::new("2"), at: NOW, hits: 1 },
             Change::Forget { blob: blob(1) },
             Change::Condemn { blob: blob(2) },
             Change::Require { blob: blob(3) },
         ];
-        let fresh = watched.fresh_after(|| drop(watched.commit(blobs, OnUnmet::Skip).unwrap()));
+        let fresh = watched.fresh_after(|| drop(watched.commit(unmarked, OnUnmet::Skip).unwrap()));
         assert_eq!(fresh, KEYS);
         assert_eq!(watched.seen(), [KEYS]);
     }
@@ -469,7 +480,9 @@ mod tests {
         let fresh = watched.fresh_after(|| {
             let filter = cacheness_storage::Filter::All;
             let order = cacheness_storage::ReclaimOrder::Key;
-            let find = |it: &Connection| crate::reclaim::Candidates::find(it, &filter, order, 2, NOW);
+            let find = |it: &Connection| {
+                crate::reclaim::Candidates::find(it, &filter, order, 2, NOW, &cacheness_core::SystemRng)
+            };
             let candidates = watched.writer.with(find).unwrap();
             let plan =
                 cacheness_storage::Reclaim::Entries { filter, order, limit: 2, until_bytes: None, until_entries: None };

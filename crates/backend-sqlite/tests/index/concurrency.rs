@@ -34,6 +34,7 @@ fn totals_are_right_after_many_threads_changed_the_same_keys() {
                     };
                     let change = match chance.below(5) {
                         0 => Change::Remove { key: EntryKey::new(&key), condition: Condition::Always },
+                        1 => Change::Use { key: EntryKey::new(&key), at: NOW, hits: 1 },
                         _ => put(Record { version: version(number), ..record }),
                     };
                     commit(index, vec![change, put(sample(&format!("\u{10FFFF}{}", chance.below(3))))]).unwrap();

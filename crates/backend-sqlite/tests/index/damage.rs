@@ -3,11 +3,11 @@
 use crate::{commit, open, place, put};
 use cacheness_core::runtime::block_on;
 use cacheness_storage::{
-    BlobQuery, Digest, EntryKey, ErrorKind, Field, Fields, Filter, Location, MetadataBackend, Query, Reclaim,
+    BlobQuery, Change, Digest, EntryKey, ErrorKind, Field, Fields, Filter, Location, MetadataBackend, Query, Reclaim,
     ReclaimOrder, Record, Result, Timestamp,
 };
 use cacheness_testkit::SeededRng;
-use cacheness_testkit::records::{blob, complete, in_blob, inline, sample, version};
+use cacheness_testkit::records::{NOW, blob, complete, in_blob, inline, sample, version};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ fn fill(path: &Path) {
     for n in 0..40 {
         let inline = inline(&format!("inline {n}"), vec![n; 700]);
         let in_blob = in_blob(&format!("blob {n}"), blob(n.into()), 50);
-        commit(&index, vec![put(inline), put(in_blob), put(complete(&format!("complete {n}")))]).unwrap();
+        let used = Change::Use { key: inline.key.clone(), at: NOW, hits: 1 };
+        commit(&index, vec![put(inline), put(in_blob), put(complete(&format!("complete {n}"))), used]).unwrap();
     }
     block_on(index.close()).unwrap();
 }
@@ -33,12 +34,20 @@ fn use_all(path: &Path) -> Result<()> {
         note(block_on(index.get(&keys, Fields::ALL)).map(drop));
     }
     note(block_on(index.page(&Query::new().fields(Fields::ALL), None)).map(drop));
-    note(commit(&index, vec![put(sample("inline 3")), put(in_blob("blob 4", blob(99), 1))]).map(drop));
+    let used = Change::Use { key: "inline 5".into(), at: NOW, hits: 1 };
+    note(commit(&index, vec![used, put(sample("inline 3")), put(in_blob("blob 4", blob(99), 1))]).map(drop));
     let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 100 };
     note(block_on(index.blobs(&condemned)).map(drop));
     note(block_on(index.blobs(&BlobQuery::Content(Digest::Blake3([1; 32])))).map(drop));
-    for order in [ReclaimOrder::Expiry, ReclaimOrder::Created, ReclaimOrder::Key] {
-        let plan = Reclaim::Entries { filter: Filter::All, order, limit: 50, until_bytes: None, until_entries: None };
+    for order in [
+        ReclaimOrder::Used,
+        ReclaimOrder::Expiry,
+        ReclaimOrder::Random,
+        ReclaimOrder::Created,
+        ReclaimOrder::Hits,
+        ReclaimOrder::Key,
+    ] {
+        let plan = Reclaim::Entries { filter: Filter::All, order, limit: 20, until_bytes: None, until_entries: None };
         note(block_on(index.reclaim(&plan)).map(drop));
     }
     note(block_on(index.close()));

@@ -69,10 +69,11 @@ fn this_version_writes_what_the_golden_file_holds() {
     block_on(index.close()).unwrap();
     let rows = |path: &Path| {
         let connection = Connection::open(path).unwrap();
-        let mut select =
-            connection.prepare("SELECT key, version, hex(content), payload, tags FROM records ORDER BY key").unwrap();
+        let sql = "SELECT key, version, hex(content), payload, tags, not_before, accessed_at, hits \
+            FROM records LEFT JOIN usage USING (id) ORDER BY key";
+        let mut select = connection.prepare(sql).unwrap();
         let rows = select.query_map([], |row| {
-            Ok(format!("{:?}", (0..5).map(|column| row.get::<_, rusqlite::types::Value>(column)).collect::<Vec<_>>()))
+            Ok(format!("{:?}", (0..8).map(|column| row.get::<_, rusqlite::types::Value>(column)).collect::<Vec<_>>()))
         });
         rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
     };
@@ -114,7 +115,9 @@ fn records() -> Vec<Record> {
         usage: Usage::default(),
         signature: Some(Bytes::from_static(&[0xF1; 32])),
     };
-    let same_blob = Record { key: "a/copy\0🦀".into(), version: Version::from_bytes([0xA2; 16]), ..in_blob.clone() };
+    let usage = Usage { accessed_at: Some(Timestamp::from_micros(1_750_000_000_000_000)), hits: u64::MAX - 1 };
+    let version = Version::from_bytes([0xA2; 16]);
+    let same_blob = Record { key: "a/copy\0🦀".into(), version, usage, ..in_blob.clone() };
     vec![in_blob, same_blob, inline("inline", b"payload"), inline("inline/empty", b"")]
 }
 

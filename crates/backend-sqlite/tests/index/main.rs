@@ -15,6 +15,7 @@ mod permissions;
 mod processes;
 mod read_only;
 mod reclaiming;
+mod usage;
 
 use cacheness_backend_sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness_core::runtime::block_on;
@@ -47,7 +48,7 @@ fn commit(index: &SqliteMetadata, changes: Vec<Change>) -> Result<Vec<Outcome>> 
     block_on(index.commit(changes, OnUnmet::Skip))
 }
 
-/// Asserts that the totals are what SQL counts, and that every reference is.
+/// Asserts that the totals are what SQL counts, that every reference is, and that usages belong to records.
 fn assert_totals_are_recounted(index: &SqliteMetadata, path: &Path) {
     let connection = Connection::open(path).unwrap();
     let count = |sql: &str| u64::try_from(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()).unwrap();
@@ -61,4 +62,11 @@ fn assert_totals_are_recounted(index: &SqliteMetadata, path: &Path) {
     assert_eq!(condemned, count("SELECT count(*) FROM blobs WHERE condemned_at IS NOT NULL"));
     let wrong = "SELECT count(*) FROM blobs WHERE refs <> (SELECT count(*) FROM records WHERE blob = blobs.id)";
     assert_eq!(count(wrong), 0);
+    let leaked = "SELECT count(*) FROM usage WHERE id NOT IN (SELECT id FROM records)";
+    assert_eq!(count(leaked), 0, "usages without a record");
+    let late = "SELECT count(*) FROM usage JOIN records USING (id) WHERE not_before > created_at";
+    assert_eq!(count(late), 0, "usages whose record is older than they say");
+    let missed = "SELECT count(*) FROM records, totals WHERE records.id <= usage_to \
+        AND records.id NOT IN (SELECT id FROM usage)";
+    assert_eq!(count(missed), 0, "records without the usage that they are said to have");
 }
