@@ -264,7 +264,7 @@ impl<C> CacheBuilder<C> {
         if let Some(Size(bytes)) = problems.sift(max_size.transpose()).flatten() {
             limits.max_bytes = Some(bytes);
         }
-        problems.sift(limits.check());
+        limits.check(&mut problems);
         problems.sift(memory.as_ref().map(MemoryConfig::check).transpose());
         problems.sift(cleanup.check());
         opening.options.max_stored_size = limits.max_bytes;

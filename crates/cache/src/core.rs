@@ -105,6 +105,8 @@ impl Core {
 
     /// What is live at this moment.
     pub(crate) async fn judge(&self) -> Result<Judge> {
+        // What is in memory is closed, too.
+        self.engine.check_open()?;
         let epochs = self.tags.current(&self.engine).await?;
         Ok(Judge { now: self.now(), epochs })
     }

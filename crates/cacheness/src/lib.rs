@@ -3,13 +3,13 @@
 mod bundle;
 
 pub use bundle::Bundled;
-pub use cacheness_cache::{Bundle, CacheBuilder, Compression, Unordered, canonical_bytes};
 pub use cacheness_cache::{
     Ages, CopyOptions, Cursor, Entry, EntryPage, Error, ErrorKind, EvictionPolicy, Field, FileContent, Filter,
     GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy, MemoryStats, MissReason,
     OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader,
     Verified, file, hash_content, key, unordered,
 };
+pub use cacheness_cache::{Bundle, CacheBuilder, Compression, Unordered, canonical_bytes};
 
 /// The blocking face.
 pub mod sync {

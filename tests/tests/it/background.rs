@@ -1,8 +1,8 @@
 //! What goes on in the background: only what was asked for, and nothing after the close.
 
 use crate::support::{NOW, Place};
-use cacheness::core::{ManualClock, Timestamp};
 use cacheness::core::runtime::block_on;
+use cacheness::core::{ManualClock, Timestamp};
 use cacheness::sync::Cache;
 use cacheness::{ErrorKind, PutOptions, future};
 use std::thread;

@@ -282,13 +282,18 @@ fn limits_under_which_nothing_could_be_stored_are_told_together() {
         .memory(MemoryConfig::new().staleness(Duration::ZERO))
         .default_ttl(Duration::ZERO);
     let line = wrong.open().unwrap_err().to_string();
-    for mistake in ["max_size of 0 bytes", "max_entries of 0", "low_water of 101 %", "staleness of zero", "a TTL of zero"] {
+    for mistake in
+        ["max_size of 0 bytes", "max_entries of 0", "low_water of 101 %", "staleness of zero", "a TTL of zero"]
+    {
         assert_eq!(line.matches(mistake).count(), 1, "{mistake} in {line}");
     }
     assert!(!line.contains('\n'), "{line}");
     let wrong = Cache::builder().metadata("memory:").blobs("memory:").max_size("10 XB").low_water(0).open();
     let line = wrong.unwrap_err().to_string();
-    assert!(line.contains("\"10 XB\" is no size") && line.contains("10 GiB") && line.contains("low_water of 0 %"), "{line}");
+    assert!(
+        line.contains("\"10 XB\" is no size") && line.contains("10 GiB") && line.contains("low_water of 0 %"),
+        "{line}"
+    );
 }
 
 #[test]

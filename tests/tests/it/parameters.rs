@@ -1,6 +1,7 @@
 //! The parameters of keys, kept beside entries where that is wanted.
 
 use crate::support::Place;
+use cacheness::core::Timestamp;
 use cacheness::sync::Cache;
 use cacheness::{Entry, Field, Filter, Query, StoreParameters, key};
 use serde::Serialize;
@@ -83,7 +84,8 @@ fn what_must_not_be_kept_is_named_and_replaced_at_any_depth() {
     assert_eq!(entry.parameters(), Some(expected));
     assert_eq!(cache.get(parameters()).unwrap(), Some(1), "the key is made of what they are");
     cache.close().unwrap();
-    for file in std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+    for file in std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file())
+    {
         let bytes = std::fs::read(&file).unwrap();
         let has = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
         assert!(!has(b"s3cret") && !has(b"t0p"), "{}", file.display());
@@ -116,8 +118,8 @@ fn entries_are_removed_by_key_prefix_expiry_and_predicate() {
 
     cache.put_with("soon", &1, PutOptions::new().ttl(Duration::from_secs(60))).unwrap();
     cache.put_with("later", &1, PutOptions::new().ttl(Duration::from_hours(60))).unwrap();
-    let limit = (SystemTime::now() + Duration::from_hours(1)).into();
-    assert_eq!(cache.invalidate_where(&Filter::lt(Field::ExpiresAt, cacheness::core::Timestamp::from(limit))).unwrap(), 1);
+    let limit = Timestamp::from(SystemTime::now() + Duration::from_hours(1));
+    assert_eq!(cache.invalidate_where(&Filter::lt(Field::ExpiresAt, limit)).unwrap(), 1);
     assert!(cache.exists("later").unwrap());
 
     let large = cache.invalidate_if(|entry| entry.raw_size() > 10).unwrap();
