@@ -2,6 +2,7 @@
 
 use crate::compute::Flights;
 use crate::core::{Core, OnInvalid, Shared};
+use crate::lease::{LEASE, Leases, check_lease};
 use crate::limits::{EvictionPolicy, LimitOptions, Limits};
 use crate::memory::{MemoryConfig, MemoryLayer};
 use crate::options::{StoreParameters, check_ttl};
@@ -29,6 +30,7 @@ pub struct CacheBuilder<C> {
     max_size: Option<Result<Size>>,
     memory: Option<MemoryConfig>,
     parameters: StoreParameters,
+    lease: Option<Duration>,
     cache: PhantomData<fn() -> C>,
 }
 
@@ -42,6 +44,7 @@ impl<C> CacheBuilder<C> {
             max_size: None,
             memory: Some(MemoryConfig::default()),
             parameters: StoreParameters::default(),
+            lease: Some(LEASE),
             cache: PhantomData,
         }
     }
@@ -147,6 +150,26 @@ impl<C> CacheBuilder<C> {
         self
     }
 
+    /// How long the others wait for a process that computes a key and died meanwhile; 10 s unless set. Zero is an error of
+    /// `open`.
+    ///
+    /// Of all processes that share an index, one computes a key: it takes a lease, a small record in the index, which it
+    /// renews three times in that time until it has stored the value. A longer stop of the process costs the lease, and
+    /// then the value is returned to its caller, and not stored. No hit takes a lease.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Computes without asking other processes: each computes for itself then, and an `invalidate` or `clear` in another
+    /// one does not keep what is being computed here from being stored.
+    #[must_use]
+    pub fn no_lease(mut self) -> Self {
+        self.lease = None;
+        self
+    }
+
     /// Whether the parameters of keys are kept beside entries: for [`Entry::parameters`](crate::Entry::parameters), for
     /// filters, and so that `explain` can name the nearest ones. Off unless set.
     #[must_use]
@@ -240,7 +263,7 @@ impl<C> CacheBuilder<C> {
 
     /// Checks everything that can be checked without opening anything.
     fn plan(self) -> Result<Plan> {
-        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, .. } = self;
+        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, lease, .. } = self;
         let mut problems = Problems::default();
         problems.sift(default_ttl.map(check_ttl).transpose());
         if let Some(Size(bytes)) = problems.sift(max_size.transpose()).flatten() {
@@ -248,8 +271,9 @@ impl<C> CacheBuilder<C> {
         }
         problems.sift(limits.check());
         problems.sift(memory.as_ref().map(MemoryConfig::check).transpose());
+        problems.sift(lease.map(check_lease).transpose());
         opening.options.max_stored_size = limits.max_bytes;
-        let own = Own { default_ttl, on_invalid, limits, memory, parameters };
+        let own = Own { default_ttl, on_invalid, limits, memory, parameters, lease };
         let (checked, own) = opening.check(problems, own)?;
         Ok(Plan { checked, own })
     }
@@ -262,6 +286,7 @@ struct Own {
     limits: LimitOptions,
     memory: Option<MemoryConfig>,
     parameters: StoreParameters,
+    lease: Option<Duration>,
 }
 
 struct Plan {
@@ -272,7 +297,7 @@ struct Plan {
 impl Plan {
     async fn open(self) -> Result<Arc<Core>> {
         let Self { checked, own } = self;
-        let Own { default_ttl, on_invalid, limits, memory, parameters } = own;
+        let Own { default_ttl, on_invalid, limits, memory, parameters, lease } = own;
         let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
         let coherence = engine.metadata().coherence();
@@ -283,7 +308,9 @@ impl Plan {
             read_only,
             counters: Counters::default(),
             flights: Flights::default(),
+            leases: Leases::new(lease, engine.metadata(), &*rng)?,
             memory,
+            chance: rng,
             tags: Tags::new(&coherence),
             uses: Uses::new(engine.clock().now()),
             limits: Limits::new(limits),
