@@ -3,9 +3,12 @@
 
 #[cfg(doctest)]
 pub mod guides;
+pub mod pairs;
 pub mod remote;
 #[cfg(target_os = "linux")]
 pub mod script;
+pub mod worker;
+pub mod worker_io;
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};

@@ -5,9 +5,9 @@ use crate::core::{Core, PreparedPut};
 use crate::key::{Encoding, Prepared};
 use crate::options::CopyOptions;
 use crate::read::Fallback;
-use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_storage::engine::{Aliased, Source, Target};
-use cacheness_storage::{Condition, Fields, Patch};
+use cacheness_storage::{Condition, Fields, Patch, Record};
 use std::any::Any;
 use std::time::Duration;
 
@@ -25,11 +25,11 @@ impl Core {
         let changing = self.changing(keys.iter().copied());
         let stored = self.engine.put_many(entries).await;
         drop(changing);
-        let Some(size) = stored? else {
+        if stored?.is_none() {
             return Err(Error::new(ErrorKind::Internal, "an unconditional put was refused"));
-        };
+        }
         tags.iter().for_each(|tag| self.counters.put(tag));
-        self.stored(size, keys.len() as u64).await;
+        self.stored(&keys).await;
         Ok(keys)
     }
 
@@ -58,20 +58,30 @@ impl Core {
     pub(crate) async fn invalidate_many(&self, keys: Vec<Key>) -> Result<u64> {
         self.overtake(&keys).await;
         let names = keys.iter().map(Key::entry_key).collect();
-        let live = self.judge().await?.live();
+        let served = self.judge().await?.served();
+        self.break_leases(&keys).await?;
         let _changing = self.changing(keys);
-        self.engine.remove_many(names, &Condition::Present(live)).await
+        self.engine.remove_many(names, &Condition::Present(served)).await
     }
 
     /// Sets when live entries expire; says how many there were.
     pub(crate) async fn touch(&self, keys: Vec<Key>, ttl: Option<Duration>) -> Result<u64> {
         let judge = self.judge().await?;
-        let expires_at = ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl));
+        let until = ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl));
+        let names: Vec<_> = keys.iter().map(Key::entry_key).collect();
+        let records = self.engine.metadata().get(&names, Fields::LEAST).await?;
         let mut patches = Vec::with_capacity(keys.len());
-        for key in &keys {
+        for (name, record) in names.into_iter().zip(records) {
             let mut patch = Patch::new(self.engine.mint_version()?, judge.now);
-            patch.expires_at = Some(expires_at);
-            patches.push((key.entry_key(), patch));
+            patch.expires_at = Some(until);
+            if let Some(record) = record {
+                let expires_at = touched(&record, until, judge.now);
+                patch.expires_at = Some(expires_at);
+                // What may be served stale may be so for as long as before.
+                let stale = record.drop_at.zip(record.expires_at).map(|(drop_at, expired)| drop_at.since(expired));
+                patch.drop_at = stale.map(|stale| expires_at.map(|expires_at| expires_at.after(stale)));
+            }
+            patches.push((name, patch));
         }
         let _changing = self.changing(keys);
         self.engine.patch_many(patches, &Condition::Present(judge.live())).await
@@ -107,9 +117,8 @@ impl Core {
         };
         drop(changing);
         match aliased {
-            Aliased::Committed { stored_size } => {
-                // Bytes in blobs are shared.
-                self.stored(stored_size, 1).await;
+            Aliased::Committed { .. } => {
+                self.stored(&[key]).await;
                 Ok(true)
             }
             Aliased::Absent => Ok(false),
@@ -118,4 +127,12 @@ impl Core {
                 .advice("invalidate it first, or allow the copy to overwrite it")),
         }
     }
+}
+
+/// When an entry expires that is touched now and lives until some time: a touch is a use, so one with an idle time expires
+/// when that ends, if it is earlier.
+fn touched(record: &Record, until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let Some(idle) = record.content.terms.idle else { return until };
+    let idle = now.offset(i64::try_from(idle).unwrap_or(i64::MAX));
+    Some(until.or(record.content.terms.until).map_or(idle, |until| until.min(idle)))
 }

@@ -1,14 +1,29 @@
-//! `get_or_put`: one computation a key, however many callers miss it at once.
+//! `get_or_put`: one computation a key, however many callers miss it at once, in however many processes.
 
-use crate::core::{Core, OnInvalid};
-use crate::{Key, MissReason, PutOptions};
+mod look;
+mod options;
+
+pub use options::ComputeOptions;
+
+use crate::Key;
+use crate::core::{Core, Put};
+use crate::lease::{self, Lease};
 use cacheness_core::flight::{self, Lead, Turn};
 use cacheness_core::{Error, ErrorKind, Op, Result};
 use cacheness_handlers::Value;
-use cacheness_storage::engine::{Found, Lookup, Source};
-use cacheness_storage::{Condition, Fields, Record};
+use cacheness_storage::engine::Source;
+use cacheness_storage::{Record, Version};
+use look::{Before, Look};
+use options::Call;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long whoever waits for another process pauses, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The computations of a cache that are under way.
 pub(crate) type Flights = flight::Flights<Key, Landing>;
@@ -22,18 +37,24 @@ pub(crate) enum Landing {
     Unstored,
 }
 
-/// What is there right now, looked at without counting.
-enum Look<T> {
-    Found(T),
-    /// What the key must be like later so that nobody put anything since.
-    Missing(Condition),
-}
-
 /// How a face waits for the cache's own work.
 #[derive(Clone, Copy)]
 pub(crate) enum Face {
     Blocking,
     Async,
+}
+
+/// The one who computes, in this process and among all.
+struct Leader {
+    lead: Lead<Key, Landing>,
+    lease: Option<Lease>,
+}
+
+/// A value that is there and is computed anew.
+struct Present<T> {
+    value: T,
+    /// The version of a live one; `None` for a stale one.
+    live: Option<Version>,
 }
 
 impl Face {
@@ -44,10 +65,9 @@ impl Face {
         }
     }
 
-    async fn get<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Option<T>> {
+    async fn get<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Option<(T, Record)>> {
         let this = core.clone();
-        let found = self.run(core, async move { this.get(key, Fields::VALUE, T::fallback()).await }).await?;
-        Ok(found.map(|(value, _)| value))
+        self.run(core, async move { this.get(key, cacheness_storage::Fields::VALUE, T::fallback()).await }).await
     }
 
     async fn look<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Look<T>> {
@@ -55,98 +75,186 @@ impl Face {
         self.run(core, async move { this.look(key).await }).await
     }
 
+    async fn stale<T: Value>(self, core: &Arc<Core>, key: Key, window: Duration) -> Result<Option<T>> {
+        if window.is_zero() {
+            return Ok(None);
+        }
+        let this = core.clone();
+        self.run(core, async move { this.stale(key, window).await }).await
+    }
+
+    async fn take_lease(self, core: &Arc<Core>, key: Key, looks_first: bool) -> Result<lease::Turn> {
+        let this = core.clone();
+        self.run(core, async move { Ok(this.take_lease(key, looks_first).await) }).await
+    }
+
+    async fn release(self, core: &Arc<Core>, lease: Option<Lease>) {
+        if let Some(lease) = lease {
+            drop(self.run(core, lease.release()).await);
+        }
+    }
+
+    /// As [`release`](Self::release), in the background where nothing may block.
+    fn give_up(self, core: &Arc<Core>, lease: Option<Lease>) {
+        match self {
+            Self::Blocking => drop(core.driver().run(release(lease))),
+            Self::Async => drop(lease),
+        }
+    }
+
+    /// Lets time pass, on no thread of the pool.
+    async fn pause(self, core: &Arc<Core>, pause: Duration) -> Result<()> {
+        let sleep = core.driver().runtime().sleep(pause);
+        let asleep = async move {
+            sleep.await;
+            Ok(())
+        };
+        match self {
+            Self::Blocking => core.driver().run(asleep),
+            Self::Async => asleep.await,
+        }
+    }
+
     /// The value of a key, or what `compute` makes of it.
     pub(crate) async fn get_or_put<T: Value, E, F: Future<Output = Result<T, E>>>(
         self,
         core: &Arc<Core>,
-        key: Key,
+        call: Call<T>,
         compute: impl FnOnce() -> F,
     ) -> Result<Result<T, E>> {
-        if let Some(value) = self.get(core, key).await? {
-            return Ok(Ok(value));
+        let key = call.put.key;
+        if let Some((value, record)) = self.get(core, key).await? {
+            if !core.is_to_refresh(&call.rules, &value, &record) {
+                return Ok(Ok(value));
+            }
+            let present = Present { value, live: Some(record.version) };
+            return self.refresh(core, call, present, compute).await;
         }
+        match self.stale(core, key, call.rules.stale_while_revalidate).await? {
+            Some(value) => self.refresh(core, call, Present { value, live: None }, compute).await,
+            None => self.load(core, call, compute).await,
+        }
+    }
+
+    /// Computes anew what is there, unless somebody else does.
+    async fn refresh<T: Value, E, F: Future<Output = Result<T, E>>>(
+        self,
+        core: &Arc<Core>,
+        call: Call<T>,
+        present: Present<T>,
+        compute: impl FnOnce() -> F,
+    ) -> Result<Result<T, E>> {
+        let key = call.put.key;
+        let Some(Ok(Turn::Lead(lead))) = at_once(core.flights.join(key)) else { return Ok(Ok(present.value)) };
+        let lease::Turn::Mine(lease) = self.take_lease(core, key, true).await? else { return Ok(Ok(present.value)) };
+        self.lead(core, call, Leader { lead, lease }, Some(present), compute).await
+    }
+
+    /// Computes what is not there, or waits for somebody else who does.
+    async fn load<T: Value, E, F: Future<Output = Result<T, E>>>(
+        self,
+        core: &Arc<Core>,
+        call: Call<T>,
+        compute: impl FnOnce() -> F,
+    ) -> Result<Result<T, E>> {
+        let key = call.put.key;
         let lead = loop {
             let landing = match core.flights.join(key).await.map_err(|error| error.key(key))? {
                 Turn::Lead(lead) => break lead,
                 Turn::Landed(landing) => landing,
             };
-            match (self.look(core, key).await?, landing) {
-                (Look::Found(value), _) => return Ok(Ok(value)),
-                (Look::Missing(_), Landing::Readable) => {}
+            match (self.look(core, key).await?.value, landing) {
+                (Some((value, _)), _) => return Ok(Ok(value)),
+                (None, Landing::Readable) => {}
                 // Nobody's value would be stored: waiting for another one gains nothing.
-                (Look::Missing(_), Landing::Unstored) => return Ok(compute().await),
+                (None, Landing::Unstored) => return Ok(compute().await),
             }
         };
-        // Somebody may have landed since the first look.
-        let condition = match self.look(core, key).await? {
-            Look::Found(value) => {
+        let (mut pause, mut looks_first) = (FIRST_PAUSE, false);
+        let lease = loop {
+            if let lease::Turn::Mine(lease) = self.take_lease(core, key, looks_first).await? {
+                break lease;
+            }
+            self.pause(core, pause).await?;
+            (pause, looks_first) = ((2 * pause).min(LONGEST_PAUSE), true);
+            if let Some((value, _)) = self.look(core, key).await?.value {
                 lead.land(Landing::Readable);
                 return Ok(Ok(value));
             }
-            Look::Missing(condition) => condition,
+        };
+        self.lead(core, call, Leader { lead, lease }, None, compute).await
+    }
+
+    /// Computes, unless somebody else did just now.
+    async fn lead<T: Value, E, F: Future<Output = Result<T, E>>>(
+        self,
+        core: &Arc<Core>,
+        call: Call<T>,
+        leader: Leader,
+        present: Option<Present<T>>,
+        compute: impl FnOnce() -> F,
+    ) -> Result<Result<T, E>> {
+        let (Call { mut put, rules }, Leader { lead, lease }) = (call, leader);
+        let key = put.key;
+        let Look { value, before } = self.look(core, key).await?;
+        let live = present.as_ref().and_then(|present| present.live);
+        if let Some((value, version)) = value
+            && live != Some(version)
+        {
+            self.release(core, lease).await;
+            lead.land(Landing::Readable);
+            return Ok(Ok(value));
+        }
+        // Looked for now: an error that must not change its thread cannot wait for anything.
+        let instead = match present {
+            Some(Present { value, live: Some(_) }) => Some(value),
+            _ => self.stale(core, key, rules.stale_if_error).await?,
         };
         let value = match lead.drive(compute).await {
-            Ok(value) => Arc::new(value),
-            Err(error) => return Ok(Err(error)),
+            Ok(value) => value,
+            Err(error) => {
+                // Before the lead goes to the next, who needs the lease.
+                self.give_up(core, lease);
+                return Ok(instead.ok_or(error));
+            }
         };
+        put.times = rules.times(&value, put.times);
+        let value = Arc::new(value);
         let (this, shared) = (core.clone(), value.clone());
-        let stored = self.run(core, async move { this.store_computed(lead, key, shared, condition).await }).await;
+        let store = async move { this.store_computed(Leader { lead, lease }, put, shared, before).await };
         // The caller has his value whether or not the cache keeps it.
-        drop(stored);
+        drop(self.run(core, store).await);
         let still_shared = || Error::new(ErrorKind::Internal, "a handler kept the value that it stored").key(key);
         Arc::into_inner(value).map(Ok).ok_or_else(still_shared)
     }
 }
 
 impl Core {
-    /// Looks once more, without counting.
-    async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
-        let judge = self.judge().await?;
-        let judged = |record: &Record| judge.check(key, record).map_err(|reason| (reason, record.version));
-        let (condition, error) = match self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), judged).await {
-            Ok(Lookup::Absent | Lookup::Refused((MissReason::Expired, _))) => {
-                return Ok(Look::Missing(Condition::AbsentUnless(judge.live())));
-            }
-            Ok(Lookup::Refused((_, version))) => return Ok(Look::Missing(Condition::Version(version))),
-            Ok(Lookup::Found(Found { record, stored })) => {
-                match self.engine.decode(&record, stored, T::fallback()).await {
-                    Ok(value) => return Ok(Look::Found(value)),
-                    Err(error) => (Condition::Version(record.version), error),
-                }
-            }
-            Ok(Lookup::Lost(record, error)) => (Condition::Version(record.version), error),
-            // Nobody can tell the version of a record that cannot be read.
-            Err(error) => (Condition::Always, error),
-        };
-        match error.kind() {
-            ErrorKind::TypeMismatch | ErrorKind::SchemaMismatch | ErrorKind::FormatTooNew | ErrorKind::Corrupt
-                if self.on_invalid == OnInvalid::Miss =>
-            {
-                Ok(Look::Missing(condition))
-            }
-            _ => Err(error),
-        }
-    }
-
     /// Stores what a leader computed, unless the key was overtaken or changed meanwhile, and tells his followers.
-    async fn store_computed<T: Value>(
-        &self,
-        lead: Lead<Key, Landing>,
-        key: Key,
-        value: Arc<T>,
-        condition: Condition,
-    ) -> Result<()> {
+    async fn store_computed<T: Value>(&self, leader: Leader, put: Put, value: Arc<T>, before: Before) -> Result<()> {
+        let Leader { lead, lease } = leader;
         if !lead.begin_commit() {
-            return Ok(());
+            return release(lease).await;
         }
-        let stored = self.write_computed(key, value, condition).await;
+        let stored = self.write_computed(put, value, before, lease.as_ref()).await;
+        match stored {
+            Ok(true) => drop(lease.map(Lease::end)),
+            Ok(false) | Err(_) => drop(release(lease).await),
+        }
         lead.land(if stored.is_ok() { Landing::Readable } else { Landing::Unstored });
-        stored
+        stored.map(drop)
     }
 
-    async fn write_computed<T: Value>(&self, key: Key, value: Arc<T>, condition: Condition) -> Result<()> {
-        let put = self.ready(self.prepare_put(key, PutOptions::new())?)?;
-        self.write(put, Source::shared(self.engine.handlers(), value)?, condition).await.map(drop)
+    async fn write_computed<T: Value>(
+        &self,
+        mut put: Put,
+        value: Arc<T>,
+        before: Before,
+        lease: Option<&Lease>,
+    ) -> Result<bool> {
+        put.guard = lease.map(Lease::guard);
+        put.epoch = Some(before.epoch);
+        self.write(put, Source::shared(self.engine.handlers(), value)?, before.unchanged).await
     }
 
     /// Keeps whoever is computing one of these keys from storing what he computes.
@@ -154,6 +262,21 @@ impl Core {
         for key in keys {
             self.flights.overtake(key).await;
         }
+    }
+}
+
+async fn release(lease: Option<Lease>) -> Result<()> {
+    match lease {
+        Some(lease) => lease.release().await,
+        None => Ok(()),
+    }
+}
+
+/// What a future comes to without any waiting.
+fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Key;
 use crate::background::Background;
 use crate::compute::Flights;
 use crate::key::{Encoding, Namespace, Prepared, prepare};
+use crate::lease::Leases;
 use crate::limits::Limits;
 use crate::liveness::Judge;
 use crate::memory::MemoryLayer;
@@ -11,9 +12,9 @@ use crate::options::{PutOptions, StoreParameters, check_ttl};
 use crate::stats::Counters;
 use crate::tags::Tags;
 use crate::uses::Uses;
-use cacheness_core::{Driver, Error, ErrorKind, Result, Timestamp};
+use cacheness_core::{Driver, Error, ErrorKind, Result, Rng, Timestamp};
 use cacheness_storage::engine::{Engine, NewEntry, Source, Written};
-use cacheness_storage::{Annotations, Changing, Condition, Terms};
+use cacheness_storage::{Annotations, Change, Changing, Condition, OnUnmet, Terms};
 use serde::Serialize;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) read_only: bool,
     pub(crate) counters: Counters,
     pub(crate) flights: Flights,
+    pub(crate) leases: Leases,
+    pub(crate) chance: Arc<dyn Rng>,
     pub(crate) memory: Option<MemoryLayer>,
     pub(crate) tags: Tags,
     pub(crate) uses: Uses,
@@ -80,9 +83,13 @@ pub(crate) enum When {
 /// A put whose key is known.
 pub(crate) struct Put {
     pub(crate) key: Key,
-    times: Times,
+    pub(crate) times: Times,
     terms: Terms,
     annotations: Annotations,
+    /// What must be met by the same commit; without it the put takes the key's lease from whoever has it.
+    pub(crate) guard: Option<Vec<Change>>,
+    /// How many times tags had been invalidated when the value was made; when it is stored, unless set.
+    pub(crate) epoch: Option<u64>,
 }
 
 /// How long a value lives, counted from when it is stored.
@@ -139,10 +146,9 @@ impl Core {
         let terms = Terms {
             namespace: self.namespace.as_ref().map(|namespace| namespace.name().into()),
             parameters: self.parameters.text_of(&parameters)?,
-            idle: times.idle.map(micros),
             ..Terms::default()
         };
-        Ok(Put { key, times, terms, annotations })
+        Ok(Put { key, times, terms, annotations, guard: None, epoch: None })
     }
 
     pub(crate) async fn put(&self, put: PreparedPut, source: Source<'_>) -> Result<Key> {
@@ -175,23 +181,31 @@ impl Core {
         let changing = self.changing([key]);
         let written = self.engine.put(source, entry).await;
         drop(changing);
-        let Written::Committed { stored_size } = written? else { return Ok(false) };
+        let Written::Committed { .. } = written? else { return Ok(false) };
         self.counters.put(&type_tag);
-        self.stored(stored_size, 1).await;
+        self.stored(&[key]).await;
         Ok(true)
     }
 
     /// The record of a put that begins now.
     pub(crate) async fn entry(&self, put: Put, condition: Condition) -> Result<NewEntry> {
-        let Put { key, times, mut terms, annotations } = put;
+        let Put { key, times, mut terms, annotations, guard, epoch } = put;
         if !annotations.tags.is_empty() {
-            terms.epoch = Some(self.tags.current(&self.engine).await?.epoch);
+            terms.epoch = match epoch {
+                Some(epoch) => Some(epoch),
+                None => Some(self.tags.current(&self.engine).await?.epoch),
+            };
         }
         let now = self.now();
         let until = times.ttl.map(|ttl| now.after(ttl));
         let idle = times.idle.map(|idle| now.after(idle));
+        terms.idle = times.idle.map(micros);
         terms.until = until.filter(|_| idle.is_some());
         let expires_at = until.into_iter().chain(idle).min();
+        let (with, on_unmet) = match guard {
+            Some(guard) => (guard, OnUnmet::Abort),
+            None => (self.leases.broken(key), OnUnmet::Skip),
+        };
         Ok(NewEntry {
             key: key.entry_key(),
             key_digest: key.full_digest(),
@@ -200,6 +214,8 @@ impl Core {
             drop_at: expires_at.zip(times.stale).map(|(expires_at, stale)| expires_at.after(stale)),
             annotations,
             condition,
+            with,
+            on_unmet,
         })
     }
 

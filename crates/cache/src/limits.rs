@@ -1,16 +1,15 @@
 //! How much the store may hold, and giving space back when it holds more.
 //!
-//! Totals are read from the index, but not after every put: a handle knows what they were and what it added since, and
-//! reads them again when that is a sixteenth of the room that was left. So up to sixteen processes stay below the limit
-//! together without asking each time, and near the limit every put asks.
+//! Every put reads the totals that the index keeps: what other processes added meanwhile, nothing else tells. An eviction
+//! takes what is dead first, then what the policy names, and what was just put only when that was too much by itself.
 
 use crate::Key;
 use crate::core::Core;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::opening::Problems;
-use cacheness_storage::{Filter, MetadataStats, Reclaim, ReclaimOrder};
+use cacheness_storage::{Field, Filter, MetadataStats, Reclaim, ReclaimOrder};
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Which entries make room for others on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -53,11 +52,8 @@ impl FromStr for EvictionPolicy {
     }
 }
 
-/// How many entries one transaction of an eviction removes.
+/// How many entries one transaction of an eviction removes at most.
 const BATCH: usize = 1000;
-
-/// The part of the room left that may be added before totals are read again.
-const PART: u64 = 16;
 
 /// What the limits are.
 #[derive(Debug, Clone, Copy)]
@@ -94,51 +90,34 @@ impl LimitOptions {
     }
 }
 
-/// The limits, and what is known of the totals.
+/// The limits, and whether the store is near one.
 #[derive(Debug)]
 pub(crate) struct Limits {
     options: LimitOptions,
-    /// What may still be added before the totals are read.
-    allowance: Mutex<Allowance>,
-}
-
-#[derive(Debug, Default)]
-struct Allowance {
-    bytes: u64,
-    entries: u64,
-    is_near: bool,
+    is_near: AtomicBool,
 }
 
 impl Limits {
     pub(crate) fn new(options: LimitOptions) -> Self {
-        Self { options, allowance: Mutex::default() }
+        Self { options, is_near: AtomicBool::new(true) }
     }
 
-    /// Takes what was added from the allowance; says whether the totals have to be read.
-    fn is_spent(&self, bytes: u64, entries: u64) -> bool {
-        let Allowance { bytes: left, entries: left_entries, .. } = &mut *self.allowance();
-        let is_spent = *left < bytes || *left_entries < entries;
-        *left = left.saturating_sub(bytes);
-        *left_entries = left_entries.saturating_sub(entries);
-        is_spent
-    }
-
-    /// Says what totals leave to add, and whether they are above a limit.
-    fn learn(&self, totals: &MetadataStats) -> bool {
-        let room = |limit: Option<u64>, total: u64| limit.map_or(u64::MAX, |limit| limit.saturating_sub(total) / PART);
-        let above = |limit: Option<u64>, total: u64| limit.is_some_and(|limit| total > limit);
-        let (low_bytes, low_entries) = self.low_water();
-        *self.allowance() = Allowance {
-            bytes: room(self.options.max_bytes, totals.bytes),
-            entries: room(self.options.max_entries, totals.entries),
-            is_near: above(low_bytes, totals.bytes) || above(low_entries, totals.entries),
+    /// Whether totals are above a limit. Notes whether they are near one.
+    fn are_exceeded_by(&self, totals: &MetadataStats) -> bool {
+        let is_above = |(bytes, entries): (Option<u64>, Option<u64>)| {
+            bytes.is_some_and(|limit| totals.bytes > limit) || entries.is_some_and(|limit| totals.entries > limit)
         };
-        above(self.options.max_bytes, totals.bytes) || above(self.options.max_entries, totals.entries)
+        self.is_near.store(is_above(self.low_water()), Ordering::Relaxed);
+        is_above((self.options.max_bytes, self.options.max_entries))
     }
 
     /// Whether an eviction may be near, so that the index should know what is used.
     pub(crate) fn is_near(&self) -> bool {
-        self.allowance().is_near
+        self.are_some() && self.is_near.load(Ordering::Relaxed)
+    }
+
+    fn are_some(&self) -> bool {
+        self.options.max_bytes.is_some() || self.options.max_entries.is_some()
     }
 
     /// What an eviction goes down to, in bytes and entries.
@@ -148,41 +127,62 @@ impl Limits {
         (max_bytes.map(low), max_entries.map(low))
     }
 
-    fn plan(&self, filter: Filter, order: ReclaimOrder) -> Reclaim {
-        let (until_bytes, until_entries) = self.low_water();
-        Reclaim::Entries { filter, order, limit: BATCH, until_bytes, until_entries }
+    /// About how many entries are above the low-water mark.
+    fn surplus(&self, totals: &MetadataStats) -> u64 {
+        let (low_bytes, low_entries) = self.low_water();
+        let above = |low: Option<u64>, total: u64| low.map_or(0, |low| total.saturating_sub(low));
+        let bytes = u128::from(above(low_bytes, totals.bytes)) * u128::from(totals.entries);
+        let of_bytes = bytes.div_ceil(u128::from(totals.bytes.max(1)));
+        above(low_entries, totals.entries).max(u64::try_from(of_bytes).unwrap_or(u64::MAX))
     }
 
-    fn allowance(&self) -> MutexGuard<'_, Allowance> {
-        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    fn plan(&self, filter: Filter, order: ReclaimOrder, limit: usize) -> Reclaim {
+        let (until_bytes, until_entries) = self.low_water();
+        Reclaim::Entries { filter, order, limit, until_bytes, until_entries }
     }
 }
 
 impl Core {
-    /// Makes room if what was just stored was too much. What is stored is stored: when no room can be made now, the next
-    /// put tries again.
-    pub(crate) async fn stored(&self, bytes: u64, entries: u64) {
-        if self.limits.is_spent(bytes, entries) && self.make_room().await.is_err() {
+    /// Makes room if what was just stored under these keys was too much. What is stored is stored: when no room can be made
+    /// now, the next put tries again.
+    pub(crate) async fn stored(&self, keys: &[Key]) {
+        if self.limits.are_some() && self.make_room(keys).await.is_err() {
             self.counters.degraded();
         }
     }
 
-    async fn make_room(&self) -> Result<()> {
-        if !self.limits.learn(&self.engine.stats().await?) {
+    async fn make_room(&self, stored: &[Key]) -> Result<()> {
+        if !self.is_too_full().await? {
             return Ok(());
         }
         self.tell_uses().await?;
-        // What is dead anyway goes first.
         let dead = self.judge().await?.dead();
-        self.reclaim(&self.limits.plan(dead, ReclaimOrder::Expiry)).await?;
-        let plan = self.limits.plan(Filter::All, self.limits.options.policy.order());
+        self.reclaim(&self.limits.plan(dead, ReclaimOrder::Expiry, BATCH)).await?;
+        if let [key] = stored {
+            self.evict(!Filter::eq(Field::Key, key.entry_key().as_str())).await?;
+        }
+        if self.is_too_full().await? {
+            self.evict(Filter::All).await?;
+            self.is_too_full().await?;
+        }
+        Ok(())
+    }
+
+    async fn is_too_full(&self) -> Result<bool> {
+        Ok(self.limits.are_exceeded_by(&self.engine.stats().await?))
+    }
+
+    /// Removes what the policy names first among what the filter means, down to the low-water mark.
+    async fn evict(&self, filter: Filter) -> Result<()> {
+        // No more at once than have to go: what waits for its turn in a transaction may be used by others meanwhile.
+        let surplus = self.limits.surplus(&self.engine.stats().await?);
+        let batch = usize::try_from(surplus).unwrap_or(BATCH).clamp(1, BATCH);
+        let plan = self.limits.plan(filter, self.limits.options.policy.order(), batch);
         let mut evicted = Vec::new();
         let count = self.reclaim_with(&plan, |keys| evicted.extend_from_slice(keys)).await;
         self.counters.evicted(evicted.len() as u64);
         self.note_evicted(&evicted).await;
-        count?;
-        self.limits.learn(&self.engine.stats().await?);
-        Ok(())
+        count.map(drop)
     }
 }
 

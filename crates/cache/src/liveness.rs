@@ -44,6 +44,11 @@ impl Judge {
         }
     }
 
+    /// Means the records that are served to somebody, stale or not.
+    pub(crate) fn served(&self) -> Filter {
+        !self.dead()
+    }
+
     /// What to read so that a record can be judged, besides `fields`.
     pub(crate) fn fields(&self, fields: Fields) -> Fields {
         Fields { annotations: fields.annotations || !self.epochs.is_empty(), ..fields }

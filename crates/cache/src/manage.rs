@@ -10,21 +10,23 @@ use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::{Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Query, Reclaim, ReclaimOrder};
 
 impl Core {
+    /// Removes an entry that is served to somebody, stale or not, and takes the key from whoever computes it.
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
         self.flights.overtake(&key).await;
-        let live = self.judge().await?.live();
+        let served = self.judge().await?.served();
         let _changing = self.changing([key]);
-        match self.engine.remove(&key.entry_key(), Condition::Present(live)).await {
+        let (name, broken) = (key.entry_key(), self.leases.broken(key));
+        match self.engine.remove_with(&name, Condition::Present(served), broken.clone()).await {
             // A record that cannot be read cannot be judged, and is removed all the same.
-            Err(error) if is_unreadable(&error) => self.engine.remove(&key.entry_key(), Condition::Always).await,
+            Err(error) if is_unreadable(&error) => self.engine.remove_with(&name, Condition::Always, broken).await,
             removed => removed,
         }
     }
 
-    /// Removes the live entries that a filter means.
+    /// Removes the entries that a filter means and that are served to somebody, stale or not.
     pub(crate) async fn invalidate_where(&self, filter: Filter) -> Result<u64> {
-        let live = self.judge().await?.live();
-        self.reclaim(&Reclaim::all(self.own(filter) & live, ReclaimOrder::Key)).await
+        let served = self.judge().await?.served();
+        self.reclaim(&Reclaim::all(self.own(filter) & served, ReclaimOrder::Key)).await
     }
 
     /// Removes what nobody can be served any more, and forgets the tags that only such entries had.
@@ -40,6 +42,7 @@ impl Core {
         if self.namespace.is_none() {
             self.mend_tags().await?;
         }
+        self.break_all_leases().await?;
         self.reclaim(&Reclaim::all(self.own(Filter::All), ReclaimOrder::Key)).await
     }
 

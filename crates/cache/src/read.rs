@@ -210,6 +210,8 @@ impl Core {
         }
         let mut patch = Patch::new(self.engine.mint_version()?, now);
         patch.expires_at = Some(Some(slid));
+        // What may be served stale may be so for as long as before.
+        patch.drop_at = record.drop_at.map(|drop_at| Some(slid.after(drop_at.since(expires_at))));
         let _changing = self.changing([key]);
         self.engine.patch(&key.entry_key(), patch, Condition::Version(record.version)).await.map(drop)
     }

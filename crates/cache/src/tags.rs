@@ -101,7 +101,14 @@ impl Epochs {
 pub(crate) struct Tags {
     /// How the list is proven to be the current one; `None` when only reading it tells.
     proof: Option<Proof>,
-    read: RwLock<Option<(Option<Stamp>, Arc<Epochs>)>>,
+    read: RwLock<Read>,
+}
+
+#[derive(Debug, Default)]
+struct Read {
+    list: Option<(Option<Stamp>, Arc<Epochs>)>,
+    /// How many times this process changed the list: what it read before one of its changes is not kept after that.
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -122,35 +129,38 @@ impl Tags {
 
     /// The current list.
     pub(crate) async fn current(&self, engine: &Engine) -> Result<Arc<Epochs>> {
-        if let Some(epochs) = self.known() {
-            return Ok(epochs);
-        }
+        let changes = match self.known() {
+            Ok(epochs) => return Ok(epochs),
+            Err(changes) => changes,
+        };
         let stamp = match &self.proof {
             Some(Proof::Stamps(reader)) => reader.stamp(EntryKey::system(NAME).as_str().as_bytes()),
             _ => None,
         };
         let epochs = Arc::new(Epochs::read(engine.system(NAME).await?.as_ref())?);
-        self.keep(stamp, &epochs);
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        if read.changes == changes {
+            read.list = Some((stamp, Arc::clone(&epochs)));
+        }
         Ok(epochs)
     }
 
-    fn known(&self) -> Option<Arc<Epochs>> {
+    /// The list that was read, if it is the current one; otherwise how many times this process changed it so far.
+    fn known(&self) -> Result<Arc<Epochs>, u64> {
         let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
-        let (stamp, epochs) = read.as_ref()?;
-        let is_current = match (self.proof.as_ref()?, stamp) {
+        let (Some(proof), Some((stamp, epochs))) = (&self.proof, &read.list) else { return Err(read.changes) };
+        let is_current = match (proof, stamp) {
             (Proof::Exclusive, _) => true,
             (Proof::Stamps(reader), Some(stamp)) => reader.is_fresh(*stamp),
             (Proof::Stamps(_), None) => false,
         };
-        is_current.then(|| Arc::clone(epochs))
-    }
-
-    fn keep(&self, stamp: Option<Stamp>, epochs: &Arc<Epochs>) {
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(epochs)));
+        if is_current { Ok(Arc::clone(epochs)) } else { Err(read.changes) }
     }
 
     fn forget(&self) {
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        read.list = None;
+        read.changes += 1;
     }
 }
 

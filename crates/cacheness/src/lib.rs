@@ -4,12 +4,15 @@ mod bundle;
 
 pub use bundle::Bundled;
 pub use cacheness_cache::{
-    Ages, CopyOptions, Cursor, Entry, EntryPage, Error, ErrorKind, EvictionPolicy, Field, FileContent, Filter,
-    GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy, MemoryStats, MissReason,
-    OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader,
-    Verified, file, hash_content, key, unordered,
+    Ages, ComputeOptions, CopyOptions, Cursor, Difference, Entry, EntryPage, Error, ErrorKind, EvictionPolicy,
+    Explanation, Field, Filter, GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy,
+    MemoryStats, MissReason, Nearest, OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Size, Stats,
+    StoreParameters, Swept, Ttl, ValueReader, Verdict, Verified, key, unordered,
 };
-pub use cacheness_cache::{Bundle, CacheBuilder, Compression, Unordered, canonical_bytes};
+pub use cacheness_cache::{
+    Bundle, CacheBuilder, Compression, FileContent, Unordered, canonical_bytes, file, hash_content,
+};
+pub use sync::{default_cache, reset_default, set_default};
 
 /// The blocking face.
 pub mod sync {
@@ -39,6 +42,47 @@ pub mod sync {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub type BlobStore = cacheness_storage::bundled::sync::BlobStore<crate::Bundled>;
+
+    /// Makes a cache of either face the default of the process, and closes the one that was it before, for all who have it;
+    /// says whether there was one. The same cache again stays open.
+    ///
+    /// ```
+    /// use cacheness::sync::Cache;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// cacheness::set_default(Cache::open(dir.path().join("project"))?)?;
+    /// cacheness::default_cache()?.put("answer", &42)?; // anywhere in the program
+    /// assert!(cacheness::reset_default()?); // closes it, so that all that was noted is told
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed) for a cache that is closed: nothing is changed then. What closing the other one
+    /// returns; this one is the default then all the same.
+    pub fn set_default(cache: impl Into<Cache>) -> crate::Result<bool> {
+        cache.into().set_default()
+    }
+
+    /// The default cache of the process: the one that was set, or one in `./cache`, which is opened when there is none, once
+    /// however many ask. A default that was closed is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::open`]; the next one who asks tries again.
+    pub fn default_cache() -> crate::Result<Cache> {
+        Cache::default_cache()
+    }
+
+    /// Closes the default cache of the process, for all who have it; says whether there was one. The next one who asks for
+    /// it opens the one in `./cache`.
+    ///
+    /// # Errors
+    ///
+    /// What closing it returns; it is the default no more all the same.
+    pub fn reset_default() -> crate::Result<bool> {
+        Cache::reset_default()
+    }
 }
 
 /// The async face.
@@ -63,6 +107,33 @@ pub mod future {
 
     /// A store of typed values under string keys, with every compiled-in part; it knows no TTL.
     pub type BlobStore = cacheness_storage::bundled::future::BlobStore<crate::Bundled>;
+
+    /// As [`sync::set_default`](crate::sync::set_default): both faces share one default.
+    ///
+    /// # Errors
+    ///
+    /// As for the blocking face.
+    pub async fn set_default(cache: impl Into<Cache>) -> crate::Result<bool> {
+        cache.into().set_default().await
+    }
+
+    /// As [`sync::default_cache`](crate::sync::default_cache).
+    ///
+    /// # Errors
+    ///
+    /// As for the blocking face.
+    pub async fn default_cache() -> crate::Result<Cache> {
+        Cache::default_cache().await
+    }
+
+    /// As [`sync::reset_default`](crate::sync::reset_default).
+    ///
+    /// # Errors
+    ///
+    /// As for the blocking face.
+    pub async fn reset_default() -> crate::Result<bool> {
+        Cache::reset_default().await
+    }
 }
 
 /// Errors, clock, chance, runtime.

@@ -13,17 +13,24 @@ mod contexts;
 #[cfg(unix)]
 mod crash;
 mod damage;
+mod defaults;
 mod examples;
+mod explain;
 mod faces;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod hostile;
+mod idle;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
+mod limits;
+mod many_processes;
+mod memory_layer;
 mod model;
 mod moving;
+mod namespaces;
 #[cfg(target_os = "linux")]
 mod observing;
 mod parameters;
@@ -39,4 +46,6 @@ mod sharing;
 mod stores;
 mod support;
 mod sweeping;
+mod tags;
+mod uses;
 mod verbs;

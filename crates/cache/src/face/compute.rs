@@ -1,13 +1,12 @@
 //! Computing what is not there.
 
 use crate::compute::Face;
-use crate::key::Prepared;
-use crate::{future, sync};
+use crate::{ComputeOptions, future, sync};
 use cacheness_core::runtime::{BoxFuture, block_on};
 use cacheness_core::{Error, Result};
 use cacheness_handlers::Value;
 use serde::Serialize;
-use std::convert::Infallible;
+use std::convert::{Infallible, identity};
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -18,7 +17,8 @@ impl<B> sync::Cache<B> {
     /// is stored with the default TTL.
     ///
     /// However many threads and tasks ask for a key at once, through whatever handle of this opened cache, one of them
-    /// computes, on its own thread; the others wait and read what it stored. Nobody else waits: no lock is held.
+    /// computes, on its own thread; the others wait and read what it stored. Nobody else waits: no lock is held. Of
+    /// processes that share an index one computes, too: see [`lease`](crate::CacheBuilder::lease).
     ///
     /// - When the one who computes panics or is cancelled, one of those who wait computes in its place. The panic goes to
     ///   its own caller.
@@ -27,6 +27,8 @@ impl<B> sync::Cache<B> {
     ///   asks for the key after it was invalidated computes anew.
     ///
     /// A call that waits parks its thread. In async code, where whoever computes may need that thread, use the other face.
+    /// A computation may ask for other keys. Computations that ask for each other's keys, from two threads, two openings of
+    /// the cache or two processes, wait for each other for ever.
     ///
     /// ```
     /// use cacheness_cache::{Bare, key, sync::Cache};
@@ -43,12 +45,22 @@ impl<B> sync::Cache<B> {
     /// As `get`; nothing is computed then. [`Conflict`](crate::ErrorKind::Conflict) when the computation of a key asks for the
     /// same key, which would wait for itself for ever.
     pub fn get_or_put<T: Value>(&self, key: impl Serialize, compute: impl FnOnce() -> T) -> Result<T> {
-        let load = || {
-            let computed =
-                Face::Blocking.get_or_put(self.core(), self.core().wanted(key)?.resolve()?, || ready(Ok(compute())));
-            block_on(computed).map(unfailing)
-        };
-        load().map_err(|error: Error| error.operation("get_or_put"))
+        self.blocking("get_or_put", key, ComputeOptions::new(), || Ok(compute())).map(unfailing)
+    }
+
+    /// As [`get_or_put`](Self::get_or_put), with what the [options](ComputeOptions) say of the value: how long it lives, and
+    /// when it is computed anew while others still get the old one.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_put`; [`Config`](crate::ErrorKind::Config) for a TTL of zero and metadata that is no JSON object.
+    pub fn get_or_put_with<T: Value>(
+        &self,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> T,
+    ) -> Result<T> {
+        self.blocking("get_or_put_with", key, options, || Ok(compute())).map(unfailing)
     }
 
     /// As [`get_or_put`](Self::get_or_put), for computations that fail. Failures are not stored: each goes to its own
@@ -62,10 +74,36 @@ impl<B> sync::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>> {
+        self.blocking("try_get_or_put", key, ComputeOptions::new(), compute)
+    }
+
+    /// As [`get_or_put_with`](Self::get_or_put_with), for computations that fail: a value that is still there may stand in
+    /// for the error.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_put_with`, outside; what `compute` returns, inside.
+    pub fn try_get_or_put_with<T: Value, E>(
+        &self,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>> {
+        self.blocking("try_get_or_put_with", key, options, compute)
+    }
+
+    fn blocking<T: Value, E>(
+        &self,
+        operation: &'static str,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>> {
         let load = || {
-            block_on(Face::Blocking.get_or_put(self.core(), self.core().wanted(key)?.resolve()?, || ready(compute())))
+            let call = self.core().call(key, options)?;
+            block_on(Face::Blocking.get_or_put(self.core(), call, || ready(compute())))
         };
-        load().map_err(|error: Error| error.operation("try_get_or_put"))
+        load().map_err(|error: Error| error.operation(operation))
     }
 }
 
@@ -74,7 +112,8 @@ impl<B> future::Cache<B> {
     /// makes returns, which is stored with the default TTL.
     ///
     /// However many tasks and threads ask for a key at once, through whatever handle of this opened cache, one of them
-    /// computes, in its own task; the others wait and read what it stored. No lock is held, and no thread is parked.
+    /// computes, in its own task; the others wait and read what it stored. No lock is held, and no thread is parked. Of
+    /// processes that share an index one computes, too: see [`lease`](crate::CacheBuilder::lease).
     ///
     /// - When the one who computes panics or is dropped, one of those who wait computes in its place. The panic goes to
     ///   its own caller. Once a value is being stored, it is stored, dropped or not.
@@ -106,11 +145,22 @@ impl<B> future::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> F + Send + 'f,
     ) -> GetOrPut<'f, T> {
-        let (core, key) = (self.core().clone(), self.core().wanted(key).and_then(Prepared::resolve));
-        GetOrPut::new("get_or_put", async move {
-            let compute = || async { Ok(compute().await) };
-            Face::Async.get_or_put(&core, key?, compute).await.map(unfailing)
-        })
+        self.awaited("get_or_put", key, ComputeOptions::new(), || async { Ok(compute().await) }, unfailing)
+    }
+
+    /// As [`get_or_put`](Self::get_or_put), with what the [options](ComputeOptions) say of the value: how long it lives, and
+    /// when it is computed anew while others still get the old one.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_put`; [`Config`](crate::ErrorKind::Config) for a TTL of zero and metadata that is no JSON object.
+    pub fn get_or_put_with<'f, T: Value, F: Future<Output = T> + Send + 'f>(
+        &self,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> F + Send + 'f,
+    ) -> GetOrPut<'f, T> {
+        self.awaited("get_or_put_with", key, options, || async { Ok(compute().await) }, unfailing)
     }
 
     /// As [`get_or_put`](Self::get_or_put), for computations that fail. Failures are not stored: each goes to its own
@@ -124,8 +174,34 @@ impl<B> future::Cache<B> {
         key: impl Serialize,
         compute: impl FnOnce() -> F + Send + 'f,
     ) -> GetOrPut<'f, Result<T, E>> {
-        let (core, key) = (self.core().clone(), self.core().wanted(key).and_then(Prepared::resolve));
-        GetOrPut::new("try_get_or_put", async move { Face::Async.get_or_put(&core, key?, compute).await })
+        self.awaited("try_get_or_put", key, ComputeOptions::new(), compute, identity)
+    }
+
+    /// As [`get_or_put_with`](Self::get_or_put_with), for computations that fail: a value that is still there may stand in
+    /// for the error.
+    ///
+    /// # Errors
+    ///
+    /// As `get_or_put_with`, outside; what the future returns, inside.
+    pub fn try_get_or_put_with<'f, T: Value, E: 'f, F: Future<Output = Result<T, E>> + Send + 'f>(
+        &self,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> F + Send + 'f,
+    ) -> GetOrPut<'f, Result<T, E>> {
+        self.awaited("try_get_or_put_with", key, options, compute, identity)
+    }
+
+    fn awaited<'f, T: Value, E: 'f, R: 'f, F: Future<Output = Result<T, E>> + Send + 'f>(
+        &self,
+        operation: &'static str,
+        key: impl Serialize,
+        options: ComputeOptions<T>,
+        compute: impl FnOnce() -> F + Send + 'f,
+        result: fn(Result<T, E>) -> R,
+    ) -> GetOrPut<'f, R> {
+        let (core, call) = (self.core().clone(), self.core().call(key, options));
+        GetOrPut::new(operation, async move { Face::Async.get_or_put(&core, call?, compute).await.map(result) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The verbs of a cache, declared once for both faces.
 
 mod compute;
+mod explain;
 mod manage;
 mod read;
 mod store;

@@ -11,34 +11,37 @@ const OVERHEAD: u64 = 256;
 
 /// A value in memory: its record, its stored bytes or its decoded form or both.
 #[derive(Debug, Clone)]
-pub struct MemoryCopy {
+pub(crate) struct MemoryCopy {
     record: Record,
     value: Option<Arc<dyn Any + Send + Sync>>,
+    /// Without the value.
+    base: u64,
     weight: u64,
 }
 
 impl MemoryCopy {
     /// A copy of a record, with the stored bytes if they are inline. Those of a blob can be put in their place.
-    pub fn new(record: Record) -> Self {
-        let weight = size_of::<Self>() as u64 + OVERHEAD + weigh(&record);
-        Self { record, value: None, weight }
+    pub(crate) fn new(record: Record) -> Self {
+        let base = size_of::<Self>() as u64 + OVERHEAD + weigh(&record);
+        Self { record, value: None, base, weight: base }
     }
 
-    /// With a decoded value, which takes about `size` bytes besides itself: the raw size of the content is a good guess.
+    /// With a decoded value in the place of the one that was there. It takes about `size` bytes besides itself: the raw size
+    /// of the content is a good guess.
     #[must_use]
-    pub fn with_value<T: Any + Send + Sync>(mut self, value: Arc<T>, size: u64) -> Self {
-        self.weight = self.weight.saturating_add(size).saturating_add(size_of::<T>() as u64);
+    pub(crate) fn with_value<T: Any + Send + Sync>(mut self, value: Arc<T>, size: u64) -> Self {
+        self.weight = self.base.saturating_add(size).saturating_add(size_of::<T>() as u64);
         self.value = Some(value);
         self
     }
 
     /// The record: version, expiry, key digest, what the stored bytes are.
-    pub fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Record {
         &self.record
     }
 
     /// The stored bytes, if they are kept.
-    pub fn stored(&self) -> Option<&Bytes> {
+    pub(crate) fn stored(&self) -> Option<&Bytes> {
         match &self.record.location {
             Location::Inline(bytes) => Some(bytes),
             Location::Omitted | Location::Blob(_) => None,
@@ -46,12 +49,12 @@ impl MemoryCopy {
     }
 
     /// The decoded value, if one is kept and it is a `T`.
-    pub fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+    pub(crate) fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.value.as_ref()?).downcast().ok()
     }
 
     /// What it takes, in bytes, about.
-    pub fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         self.weight
     }
 }

@@ -30,7 +30,7 @@ const LARGEST_PART: u64 = 4;
 /// A load begins with [`begin_load`](Self::begin_load), *before* the record is read, and ends with
 /// [`insert`](Self::insert). Where the index proves nothing by itself ([`Coherence::Exclusive`], or a staleness), whoever
 /// commits a change holds the result of [`change`](Self::change) meanwhile.
-pub struct MemoryLayer {
+pub(crate) struct MemoryLayer {
     proof: Proof,
     /// Of keys that were changed, or got a copy: what a load has to be newer than.
     own: Generations,
@@ -44,7 +44,7 @@ pub struct MemoryLayer {
 
 /// What a lookup found.
 #[derive(Debug)]
-pub enum MemoryLookup {
+pub(crate) enum MemoryLookup {
     /// A copy that is what the index would answer now, or recent enough.
     Fresh(Arc<MemoryCopy>),
     /// A copy that is good if the index still has its version: say so by [`MemoryLayer::confirm`] or
@@ -60,7 +60,7 @@ impl MemoryLayer {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) for a staleness of zero, and as [`Rng::fill`].
-    pub fn new(config: &MemoryConfig, coherence: Coherence, rng: &dyn Rng) -> Result<Self> {
+    pub(crate) fn new(config: &MemoryConfig, coherence: Coherence, rng: &dyn Rng) -> Result<Self> {
         config.check()?;
         Ok(Self {
             proof: Proof::new(coherence, config.staleness),
@@ -74,7 +74,7 @@ impl MemoryLayer {
     }
 
     /// The copy of a key. It is counted as a hit or a miss, unless it is unproven.
-    pub fn get(&self, key: Key, now: Timestamp) -> MemoryLookup {
+    pub(crate) fn get(&self, key: Key, now: Timestamp) -> MemoryLookup {
         let hashed = self.seed.hashed(key);
         let mut shard = lock(self.shard(&hashed));
         let Some(Kept { copy, evidence, slot }) = shard.copies.get(&hashed) else {
@@ -99,7 +99,7 @@ impl MemoryLayer {
     }
 
     /// Counts the copy that was found as a hit: it was proven fresh.
-    pub fn confirm(&self, key: Key, copy: &Arc<MemoryCopy>) {
+    pub(crate) fn confirm(&self, key: Key, copy: &Arc<MemoryCopy>) {
         let hashed = self.seed.hashed(key);
         let mut shard = lock(self.shard(&hashed));
         let Some(slot) = shard.copies.get(&hashed).filter(|kept| Arc::ptr_eq(&kept.copy, copy)).map(|kept| kept.slot)
@@ -113,7 +113,7 @@ impl MemoryLayer {
     }
 
     /// Counts the copy that was found as a miss, and takes it out, unless another one took its place.
-    pub fn outdated(&self, key: Key, copy: &Arc<MemoryCopy>) {
+    pub(crate) fn outdated(&self, key: Key, copy: &Arc<MemoryCopy>) {
         let hashed = self.seed.hashed(key);
         let mut order = lock(&self.order);
         let mut shard = lock(self.shard(&hashed));
@@ -125,7 +125,7 @@ impl MemoryLayer {
 
     /// Begins a load, *before* the record is read from the index; `None` while the key is being changed, when what is read
     /// cannot be kept.
-    pub fn begin_load(&self, key: Key, now: Timestamp) -> Option<Ticket> {
+    pub(crate) fn begin_load(&self, key: Key, now: Timestamp) -> Option<Ticket> {
         let hashed = self.seed.hashed(key);
         let began = self.own.stamp(&hashed.hash.to_le_bytes())?;
         let evidence = self.proof.evidence(&hashed, now)?;
@@ -134,7 +134,7 @@ impl MemoryLayer {
 
     /// Keeps what a load has read; says whether it did. A copy that came too late is refused: after a change of the key,
     /// or after another copy of it.
-    pub fn insert(&self, ticket: Ticket, copy: MemoryCopy) -> bool {
+    pub(crate) fn insert(&self, ticket: Ticket, copy: MemoryCopy) -> bool {
         let Ticket { hashed, began, evidence } = ticket;
         if copy.weight() > self.largest || !self.proof.is_current(evidence) {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -156,7 +156,7 @@ impl MemoryLayer {
 
     /// Puts another copy of the same version in the place of the one that was found, such as one with the decoded value;
     /// says whether it did. It is refused when that is not there any more.
-    pub fn replace(&self, key: Key, seen: &Arc<MemoryCopy>, copy: MemoryCopy) -> bool {
+    pub(crate) fn replace(&self, key: Key, seen: &Arc<MemoryCopy>, copy: MemoryCopy) -> bool {
         let hashed = self.seed.hashed(key);
         if copy.weight() > self.largest {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -177,7 +177,7 @@ impl MemoryLayer {
 
     /// Takes out the copies of some keys, and keeps out what loads read that are under way or begin before the result is
     /// dropped. Hold it from before a commit until after it.
-    pub fn change(&self, keys: impl IntoIterator<Item = Key>) -> Changing {
+    pub(crate) fn change(&self, keys: impl IntoIterator<Item = Key>) -> Changing {
         let hashed: Vec<_> = keys.into_iter().map(|key| self.seed.hashed(key)).collect();
         let names: Vec<_> = hashed.iter().map(|hashed| hashed.hash.to_le_bytes()).collect();
         let changing = self.own.change(names.iter().map(<[u8; 8]>::as_slice));
@@ -194,7 +194,7 @@ impl MemoryLayer {
     }
 
     /// As [`change`](Self::change), for every key.
-    pub fn change_all(&self) -> Changing {
+    pub(crate) fn change_all(&self) -> Changing {
         let changing = self.own.change_all();
         let mut gone = Vec::new();
         let mut order = lock(&self.order);
@@ -207,28 +207,18 @@ impl MemoryLayer {
         changing
     }
 
-    /// Takes out the copy of a key, and keeps out what loads read that began before.
-    pub fn invalidate(&self, key: Key) {
-        drop(self.change([key]));
-    }
-
-    /// Takes out every copy, and keeps out what loads read that began before.
-    pub fn clear(&self) {
-        drop(self.change_all());
-    }
-
     /// The weight of the largest copy that is taken in.
-    pub fn largest(&self) -> u64 {
+    pub(crate) fn largest(&self) -> u64 {
         self.largest
     }
 
     /// Whether copies are fresh unless this layer is told otherwise.
-    pub fn is_exclusive(&self) -> bool {
+    pub(crate) fn is_exclusive(&self) -> bool {
         self.proof.is_always()
     }
 
     /// What is in it, and what was counted.
-    pub fn stats(&self) -> MemoryStats {
+    pub(crate) fn stats(&self) -> MemoryStats {
         let order = lock(&self.order);
         let (entries, bytes, evictions) = (order.entries(), order.bytes(), order.evictions());
         let refused = self.refused.load(Ordering::Relaxed);

@@ -17,9 +17,9 @@ mod stats;
 mod tests;
 
 pub use config::MemoryConfig;
-pub use copy::MemoryCopy;
-pub use layer::{MemoryLayer, MemoryLookup};
-pub use proof::Ticket;
+pub(crate) use copy::MemoryCopy;
+pub(crate) use layer::{MemoryLayer, MemoryLookup};
+pub(crate) use proof::Ticket;
 pub use stats::MemoryStats;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

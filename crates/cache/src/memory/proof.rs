@@ -81,7 +81,7 @@ impl Proof {
 /// comes in meanwhile.
 #[derive(Debug)]
 #[must_use = "without it, what was read is not kept"]
-pub struct Ticket {
+pub(crate) struct Ticket {
     pub(super) hashed: Hashed,
     pub(super) began: Stamp,
     pub(super) evidence: Evidence,

@@ -65,6 +65,7 @@ impl Engine {
                 let record = self.upload_prepared(put_one).await?;
                 changes.push(put(record, &put_one.entry));
             }
+            changes.extend(prepared.iter().flat_map(|put_one| put_one.entry.with.iter().cloned()));
             let outcomes = self.commit_all(changes).await?;
             if outcomes.iter().all(Outcome::is_applied) {
                 return Ok(true);

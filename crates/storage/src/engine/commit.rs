@@ -2,20 +2,55 @@
 
 use super::Engine;
 use super::failpoint::Point;
-use crate::{BlobId, Change, EntryKey, Locality, OnUnmet, Outcome, Usage};
+use super::write::{NewEntry, put};
+use crate::{BlobId, Change, Condition, EntryKey, Locality, OnUnmet, Outcome, Record, Usage};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::sync::PoisonError;
 
 impl Engine {
     /// Commits one change, forgets what was deleted before, and deletes what this commit condemned.
     pub(super) async fn commit_one(&self, change: Change) -> Result<Outcome> {
-        let outcomes = self.commit_and_forget(vec![change]).await?;
-        let no_outcome = || Error::new(ErrorKind::Internal, format!("{} gave no outcome", self.metadata));
-        let outcome = outcomes.into_iter().next().ok_or_else(no_outcome)?;
-        if let Outcome::Applied { condemned, .. } = &outcome {
-            self.delete_replaced(condemned).await;
+        self.commit_first(vec![change], OnUnmet::Skip).await
+    }
+
+    /// Commits the record of a new value with the changes that go with it; the outcome is the record's.
+    pub(super) async fn commit_entry(&self, record: Record, entry: &NewEntry) -> Result<Outcome> {
+        let changes = [put(record, entry)].into_iter().chain(entry.with.iter().cloned()).collect();
+        self.commit_first(changes, entry.on_unmet).await
+    }
+
+    /// Removes a record, and makes other changes in the same commit, each on its own condition; says whether a record met
+    /// the condition.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`], [`ErrorKind::ReadOnly`], and what the index returns.
+    pub async fn remove_with(&self, key: &EntryKey, condition: Condition, with: Vec<Change>) -> Result<bool> {
+        self.check_writable()?;
+        let changes = [Change::Remove { key: key.clone(), condition }].into_iter().chain(with).collect();
+        let outcome = self.commit_first(changes, OnUnmet::Skip).await?;
+        Ok(matches!(outcome, Outcome::Applied { previous: Some(_), .. }))
+    }
+
+    /// Commits changes and deletes what they condemned; the outcome is that of the first one. Nothing else rides in a
+    /// commit that is all or nothing.
+    async fn commit_first(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Outcome> {
+        let count = changes.len();
+        let mut outcomes = match on_unmet {
+            OnUnmet::Skip => self.commit_and_forget(changes).await?,
+            OnUnmet::Abort => {
+                let outcomes = self.metadata.commit(changes, OnUnmet::Abort).await?;
+                self.reach(Point::Committed).map(|()| outcomes)?
+            }
+        };
+        outcomes.truncate(count);
+        for outcome in &outcomes {
+            if let Outcome::Applied { condemned, .. } = outcome {
+                self.delete_replaced(condemned).await;
+            }
         }
-        Ok(outcome)
+        let no_outcome = || Error::new(ErrorKind::Internal, format!("{} gave no outcome", self.metadata));
+        outcomes.into_iter().next().ok_or_else(no_outcome)
     }
 
     /// Commits changes, each on its own condition, and behind them that the blobs deleted before are forgotten.

@@ -13,15 +13,18 @@ impl Engine {
         let Some(blob) = self.blob_of(content).await? else { return Ok(None) };
         self.reach(Point::ContentFound)?;
         let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
-        let changes = vec![Change::Require { blob }, put(record, entry)];
+        let changes =
+            [Change::Require { blob }, put(record, entry)].into_iter().chain(entry.with.iter().cloned()).collect();
         let outcomes = self.metadata.commit(changes, OnUnmet::Abort).await?;
         self.reach(Point::Committed)?;
         Ok(match &outcomes[..] {
-            [_, Outcome::Applied { condemned, .. }] => {
+            [_, Outcome::Applied { condemned, .. }, ..] => {
                 self.delete_replaced(condemned).await;
                 Some(Written::Committed { stored_size: content.stored_size })
             }
-            [_, Outcome::Unmet { .. }] => Some(Written::Unmet),
+            [_, Outcome::Unmet { .. }, ..] => Some(Written::Unmet),
+            // A change that goes with it was not met.
+            [Outcome::Aborted, ..] if entry.on_unmet == OnUnmet::Abort => Some(Written::Unmet),
             _ => None,
         })
     }

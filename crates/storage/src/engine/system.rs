@@ -54,6 +54,26 @@ impl Engine {
         Ok(outcome.is_applied().then_some(version))
     }
 
+    /// Writes a record of the family's own that says who holds it, as its description; says whether it met the condition.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_system`](Self::put_system).
+    pub async fn hold_system(
+        &self,
+        name: &str,
+        holder: &str,
+        expires_at: Timestamp,
+        condition: Condition,
+    ) -> Result<bool> {
+        self.check_writable()?;
+        let now = self.clock().now();
+        let mut record = record(EntryKey::system(name), Bytes::new(), now, &*self.rng)?;
+        record.expires_at = Some(expires_at);
+        record.annotations.description = Some(holder.into());
+        Ok(self.commit_one(Change::Put { record: Box::new(record), condition }).await?.is_applied())
+    }
+
     /// Removes a record of the family's own; says whether one met the condition.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Verification: every record, every byte behind it, and every blob that nobody names.
 
 use super::leftover;
-use super::{Engine, payload};
+use super::{Engine, Stored, payload};
 use crate::{BlobId, Content, EntryKey, Fields, GetBlob, Location, Query, Record, Trailer};
 use cacheness_core::{Error, ErrorKind, Result};
 
@@ -103,14 +103,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Compares what is stored of a record with its digest, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`] for bytes that are not the record's, [`ErrorKind::Storage`] when they cannot be read.
+    pub async fn verify_stored(&self, record: &Record, stored: Stored) -> Result<()> {
+        let content = record.content.clone();
+        self.driver.compute(move || payload::verify(&content, stored).map(drop)).await
+    }
+
     /// Compares the stored bytes of a record with its digest; says how many there are.
     async fn verify_bytes(&self, record: &Record) -> Result<u64> {
         let Some(stored) = self.stored(record).await? else {
             let message = format!("its blob {} is missing", record.blob().map(|id| id.to_string()).unwrap_or_default());
             return Err(Error::new(ErrorKind::Corrupt, message));
         };
-        let content = record.content.clone();
-        self.driver.compute(move || payload::verify(&content, stored).map(drop)).await?;
+        self.verify_stored(record, stored).await?;
         if let Location::Blob(id) = record.location {
             self.verify_trailer(id, &record.content).await?;
         }

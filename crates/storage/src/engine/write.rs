@@ -6,8 +6,8 @@ use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
 use super::staging::Payload;
 use crate::{
-    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, Outcome, PutBlob, Record, Terms, Trailer,
-    Usage,
+    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, OnUnmet, Outcome, PutBlob, Record, Terms,
+    Trailer, Usage,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
@@ -31,13 +31,18 @@ pub struct NewEntry {
     pub annotations: Annotations,
     /// What the key must be like before.
     pub condition: Condition,
+    /// Changes of other keys in the same commit.
+    pub with: Vec<Change>,
+    /// Whether they are met together with the condition or not at all; among several puts at once they always are.
+    pub on_unmet: OnUnmet,
 }
 
 impl NewEntry {
     /// A record of a value and nothing else.
     pub fn new(key: EntryKey, condition: Condition) -> Self {
         let (terms, annotations) = (Terms::default(), Annotations::default());
-        Self { key, key_digest: None, terms, expires_at: None, drop_at: None, annotations, condition }
+        let (with, on_unmet) = (Vec::new(), OnUnmet::Skip);
+        Self { key, key_digest: None, terms, expires_at: None, drop_at: None, annotations, condition, with, on_unmet }
     }
 }
 
@@ -49,7 +54,7 @@ pub enum Written {
         /// What its value takes at rest, in bytes.
         stored_size: u64,
     },
-    /// The condition was not met; nothing was stored.
+    /// The condition was not met, or that of a change that had to be met with it; nothing was stored.
     Unmet,
 }
 
@@ -128,7 +133,7 @@ impl Engine {
         if content.stored_size <= self.inline_limit() {
             let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), content)?;
             let stored_size = record.content.stored_size;
-            return Ok(match self.commit_one(put(record, entry)).await? {
+            return Ok(match self.commit_entry(record, entry).await? {
                 Outcome::Applied { .. } => Written::Committed { stored_size },
                 _ => Written::Unmet,
             });
@@ -166,7 +171,7 @@ impl Engine {
             self.discard(blob).await;
             return Err(error);
         }
-        match self.commit_one(put(record, entry)).await {
+        match self.commit_entry(record, entry).await {
             Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed { stored_size }), payload)),
             Ok(outcome) => {
                 self.discard(blob).await;

@@ -82,7 +82,7 @@ fn an_exclusive_index_has_fresh_copies_until_its_owner_changes_them() {
     let layer = exclusive(&MemoryConfig::new());
     assert!(load(&layer, key(1), copy(10, 100)));
     assert_eq!(fresh_at(&layer, key(1), NOW.after(Duration::from_hours(1000))), Some(10));
-    layer.invalidate(key(1));
+    drop(layer.change([key(1)]));
     assert_eq!(fresh(&layer, key(1)), None);
 }
 

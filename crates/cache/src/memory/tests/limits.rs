@@ -85,7 +85,7 @@ impl Drop for Curious {
         if let Some(layer) = self.0.get().and_then(Weak::upgrade) {
             drop(layer.get(self.1, NOW));
             assert!(layer.stats().bytes <= LIMIT);
-            layer.invalidate(self.1);
+            drop(layer.change([self.1]));
         }
     }
 }
@@ -107,7 +107,7 @@ fn values_are_dropped_outside_the_locks() {
     // Refused: too large, too late, not in its place.
     assert!(!load(&layer, key(3), curious(LIMIT)));
     let ticket = layer.begin_load(key(3), NOW).unwrap();
-    layer.invalidate(key(3));
+    drop(layer.change([key(3)]));
     assert!(!layer.insert(ticket, curious(size)));
     // Refused by the policy.
     let tiny = Arc::new(exclusive(&MemoryConfig::new().limit(LIMIT)));
@@ -116,7 +116,7 @@ fn values_are_dropped_outside_the_locks() {
     let refused = (0..20).filter(|number| !load(&tiny, key(*number), curious(size))).count();
     assert!(refused > 0);
     // Taken out.
-    layer.invalidate(key(19));
-    layer.clear();
-    tiny.clear();
+    drop(layer.change([key(19)]));
+    drop(layer.change_all());
+    drop(tiny.change_all());
 }

@@ -13,7 +13,7 @@ fn a_load_that_began_before_an_invalidation_is_refused() {
     let layer = layer();
     let slow = layer.begin_load(key(1), NOW).unwrap();
     let other = layer.begin_load(key(2), NOW).unwrap();
-    layer.invalidate(key(1));
+    drop(layer.change([key(1)]));
     assert!(!layer.insert(slow, copy(1, 100)));
     assert!(layer.insert(other, copy(2, 100)));
     assert_eq!((fresh(&layer, key(1)), fresh(&layer, key(2))), (None, Some(2)));
@@ -25,7 +25,7 @@ fn a_load_that_began_before_the_layer_was_cleared_is_refused() {
     let layer = layer();
     assert!(load(&layer, key(2), copy(2, 100)));
     let slow = layer.begin_load(key(1), NOW).unwrap();
-    layer.clear();
+    drop(layer.change_all());
     assert!(!layer.insert(slow, copy(1, 100)));
     assert_eq!(fresh(&layer, key(2)), None);
     assert_eq!((layer.stats().entries, layer.stats().bytes), (0, 0));
@@ -96,7 +96,7 @@ fn a_copy_is_completed_only_in_its_own_place() {
     assert_eq!(found.stored().unwrap().len(), 100);
     // It is another one now.
     assert!(!layer.replace(key(1), &seen, complete()));
-    layer.invalidate(key(1));
+    drop(layer.change([key(1)]));
     assert!(!layer.replace(key(1), &found, complete()));
     assert_eq!(layer.stats().entries, 0);
 }

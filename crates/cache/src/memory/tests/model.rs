@@ -92,13 +92,13 @@ proptest! {
                     }
                 }
                 Step::Invalidate(key) => {
-                    layer.invalidate(named(key));
+                    drop(layer.change([named(key)]));
                     model.remove(&key);
                     *events.entry(key).or_default() += 1;
                     prop_assert_eq!(fresh(&layer, named(key)), None);
                 }
                 Step::Clear => {
-                    layer.clear();
+                    drop(layer.change_all());
                     model.clear();
                     (0..KEYS).for_each(|key| *events.entry(key).or_default() += 1);
                     prop_assert_eq!((layer.stats().entries, layer.stats().bytes), (0, 0));

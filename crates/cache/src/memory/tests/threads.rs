@@ -118,8 +118,8 @@ fn what_is_counted_is_there_after_everybody_did_everything() {
             for step in 0..5000 {
                 let one = key(chance.below(40));
                 match chance.below(20) {
-                    0 => layer.invalidate(one),
-                    1 if step % 50 == 0 => layer.clear(),
+                    0 => drop(layer.change([one])),
+                    1 if step % 50 == 0 => drop(layer.change_all()),
                     2..10 => drop(load(&layer, one, copy(step, chance.below(3000) as usize))),
                     _ => {
                         if let MemoryLookup::Fresh(seen) = layer.get(one, NOW)
@@ -136,7 +136,7 @@ fn what_is_counted_is_there_after_everybody_did_everything() {
         let stats = layer.stats();
         assert_eq!(stats.entries, there, "{policy:?}");
         assert!(stats.bytes <= LIMIT);
-        layer.clear();
+        drop(layer.change_all());
         assert_eq!((layer.stats().entries, layer.stats().bytes), (0, 0), "{policy:?}");
     }
 }

@@ -1,0 +1,81 @@
+//! Looking once more at a key, without counting.
+
+use crate::core::{Core, OnInvalid};
+use crate::liveness::Judge;
+use crate::{Key, MissReason};
+use cacheness_core::{ErrorKind, Result};
+use cacheness_handlers::Value;
+use cacheness_storage::engine::{Found, Lookup};
+use cacheness_storage::{Condition, Fields, Record, Version};
+use std::time::Duration;
+
+/// What is there right now.
+pub(crate) struct Look<T> {
+    pub(crate) value: Option<(T, Version)>,
+    pub(crate) before: Before,
+}
+
+/// What was there before something was computed.
+pub(crate) struct Before {
+    /// What the key must be like later so that nobody put anything since.
+    pub(crate) unchanged: Condition,
+    /// How many times tags had been invalidated.
+    pub(crate) epoch: u64,
+}
+
+impl Core {
+    pub(crate) async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
+        let judge = self.judge().await?;
+        self.look_by(key, &judge, |record| judge.check(key, record)).await
+    }
+
+    /// The value of a key that may still be served so long after its expiry. What cannot be read is none.
+    pub(crate) async fn stale<T: Value>(&self, key: Key, window: Duration) -> Result<Option<T>> {
+        let judge = self.judge().await?;
+        let check = |record: &Record| {
+            judge.check_use(key, record)?;
+            let is_kept = record.drop_at.is_some();
+            let is_good = record.expires_at.is_some_and(|expires_at| judge.now < expires_at.after(window));
+            if is_kept && is_good { Ok(()) } else { Err(MissReason::Expired) }
+        };
+        let look = self.look_by(key, &judge, check).await;
+        Ok(look.ok().and_then(|look| look.value).map(|(value, _)| value))
+    }
+
+    async fn look_by<T: Value>(
+        &self,
+        key: Key,
+        judge: &Judge,
+        check: impl Fn(&Record) -> Result<(), MissReason>,
+    ) -> Result<Look<T>> {
+        let epoch = judge.epochs.epoch;
+        let missing = |unchanged| Ok(Look { value: None, before: Before { unchanged, epoch } });
+        let judged = |record: &Record| check(record).map_err(|reason| (reason, record.version));
+        let (unchanged, error) = match self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), judged).await {
+            Ok(Lookup::Absent | Lookup::Refused((MissReason::Expired, _))) => {
+                return missing(Condition::AbsentUnless(judge.live()));
+            }
+            Ok(Lookup::Refused((_, version))) => return missing(Condition::Version(version)),
+            Ok(Lookup::Found(Found { record, stored })) => {
+                let (version, unchanged) = (record.version, Condition::Version(record.version));
+                match self.engine.decode(&record, stored, T::fallback()).await {
+                    Ok(value) => {
+                        return Ok(Look { value: Some((value, version)), before: Before { unchanged, epoch } });
+                    }
+                    Err(error) => (unchanged, error),
+                }
+            }
+            Ok(Lookup::Lost(record, error)) => (Condition::Version(record.version), error),
+            // Nobody can tell the version of a record that cannot be read.
+            Err(error) => (Condition::Always, error),
+        };
+        match error.kind() {
+            ErrorKind::TypeMismatch | ErrorKind::SchemaMismatch | ErrorKind::FormatTooNew | ErrorKind::Corrupt
+                if self.on_invalid == OnInvalid::Miss =>
+            {
+                missing(unchanged)
+            }
+            _ => Err(error),
+        }
+    }
+}
