@@ -145,10 +145,8 @@ fn check_golden(cache: &Cache) {
     let array: ndarray::Array1<i16> = cache.get_typed("array").unwrap().unwrap();
     assert_eq!(array, ndarray::Array1::from_iter(0..5000));
     let text = cache.metadata("text").unwrap().unwrap();
-    assert_eq!(
-        (text.tags(), text.hits(), text.parameters()),
-        (["golden".to_owned()].as_slice(), 1, Some(json!("text")))
-    );
+    assert_eq!((text.tags(), text.parameters()), (["golden".to_owned()].as_slice(), Some(json!("text"))));
+    assert!(text.hits() >= 1, "it was read by who wrote it");
     assert_eq!(cache.get::<String>("invalidated").unwrap(), None);
     assert_eq!(cache.get::<String>("tagged").unwrap().as_deref(), Some("anew"));
     let team = cache.namespace("team").unwrap();
