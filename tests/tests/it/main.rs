@@ -24,6 +24,7 @@ mod idle;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
+mod leases;
 mod limits;
 mod many_processes;
 mod memory_layer;
@@ -41,6 +42,7 @@ mod registry;
 mod remote;
 mod shapes;
 mod sharing;
+mod stale;
 mod stores;
 mod support;
 mod sweeping;
