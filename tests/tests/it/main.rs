@@ -25,6 +25,7 @@ mod idle;
 #[cfg(target_os = "linux")]
 mod io_errors;
 mod keys;
+mod leases;
 mod limits;
 mod many_processes;
 mod memory_layer;
@@ -43,6 +44,7 @@ mod registry;
 mod remote;
 mod shapes;
 mod sharing;
+mod stale;
 mod stores;
 mod support;
 mod sweeping;

@@ -5,9 +5,9 @@ use cacheness::core::runtime::block_on;
 use cacheness::core::{Rng, SystemRng};
 use cacheness::sync::Cache;
 use cacheness::{ComputeOptions, ErrorKind, Filter, MissReason, PutOptions, Query, Result, future};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -104,9 +104,8 @@ async fn the_async_face_computes_anew_while_others_get_the_stale_value() {
         wait.await.unwrap()
     }));
     is_started.await.unwrap();
-    let others: Vec<_> = (0..100)
-        .map(|_| tokio::spawn(cache.get_or_put_with("key", revalidating(), async || not_computed())))
-        .collect();
+    let others: Vec<_> =
+        (0..100).map(|_| tokio::spawn(cache.get_or_put_with("key", revalidating(), async || not_computed()))).collect();
     for other in others {
         assert_eq!(tokio::time::timeout(LONG, other).await.unwrap().unwrap().unwrap(), 1);
     }
@@ -308,7 +307,8 @@ fn while_one_refreshes_early_all_others_get_the_present_value() {
     for is_elsewhere in [false, true] {
         let place = Place::new();
         // Everybody is chosen.
-        let open = || Cache::builder().dir(place.path()).clock(place.clock.clone()).rng(Dice::default()).open().unwrap();
+        let open =
+            || Cache::builder().dir(place.path()).clock(place.clock.clone()).rng(Dice::default()).open().unwrap();
         let cache = open();
         let other = if is_elsewhere { open() } else { cache.clone() };
         let options = || ComputeOptions::new().put(lived()).early_refresh(WINDOW);

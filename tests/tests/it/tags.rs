@@ -206,7 +206,7 @@ fn invalidations_that_race_with_puts_and_each_other_are_never_lost() {
             });
             let ended = threads.map(|thread| thread.join());
             done.store(true, Ordering::SeqCst);
-            ended.map(Result::unwrap);
+            ended.into_iter().for_each(|ended| ended.unwrap());
         });
         assert_eq!(first.entries(&Query::new()).unwrap().entries.len(), 0, "{pair:?}");
     }
