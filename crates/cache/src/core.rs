@@ -138,13 +138,19 @@ impl Core {
         })
     }
 
+    /// The namespace that a key is recorded in: none, when it was made elsewhere.
+    pub(crate) fn namespace_of(&self, key: Key) -> Option<Box<str>> {
+        let own = self.namespace.as_ref().filter(|namespace| namespace.may_own(key))?;
+        Some(own.name().into())
+    }
+
     /// Makes the key of a put; reads the files that it is made of.
     pub(crate) fn ready(&self, prepared: PreparedPut) -> Result<Put> {
         let PreparedPut { parameters, times, annotations } = prepared;
         let parameters = parameters.resolve()?;
         let key = parameters.key(self.namespace.as_ref());
         let terms = Terms {
-            namespace: self.namespace.as_ref().map(|namespace| namespace.name().into()),
+            namespace: self.namespace_of(key),
             parameters: self.parameters.text_of(&parameters)?,
             ..Terms::default()
         };

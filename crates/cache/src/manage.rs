@@ -2,7 +2,6 @@
 
 use crate::Key;
 use crate::core::Core;
-use crate::key::Namespace;
 use crate::limits::keys_in;
 use crate::stats::{Ages, Stats};
 use crate::uses::BATCH;
@@ -48,25 +47,19 @@ impl Core {
 
     pub(crate) async fn entries(&self, query: Query) -> Result<EntryPage> {
         let live = self.judge().await?.live();
-        let mut query = query.filter(live);
-        if let Some(namespace) = &self.namespace {
-            query = query.filter(Filter::eq(Field::Namespace, namespace.name()));
-            if query.prefix.is_empty() {
-                query = query.prefix(namespace.prefix());
-            }
+        let mut query = query.filter(self.own(live));
+        if let Some(namespace) = self.namespace.as_ref().filter(|_| query.prefix.is_empty()) {
+            query = query.prefix(namespace.prefix());
         }
         Ok(self.engine.page(&query).await?.into())
     }
 
-    /// What a filter means in this namespace.
+    /// What a filter means in this namespace. Its entries begin with its digits; one that says that it belongs to another
+    /// namespace does so by chance. One that was put by its key through the whole cache does not say.
     fn own(&self, filter: Filter) -> Filter {
-        match &self.namespace {
-            Some(namespace) => {
-                let own = Filter::prefix(Field::Key, namespace.prefix());
-                own & Filter::eq(Field::Namespace, Namespace::name(namespace)) & filter
-            }
-            None => filter,
-        }
+        let Some(namespace) = &self.namespace else { return filter };
+        let is_named = Filter::eq(Field::Namespace, namespace.name()) | !Filter::exists(Field::Namespace);
+        Filter::prefix(Field::Key, namespace.prefix()) & is_named & filter
     }
 
     /// Removes what a plan means, from memory too.

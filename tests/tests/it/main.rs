@@ -32,9 +32,9 @@ mod memory_layer;
 mod model;
 mod moving;
 mod namespaces;
-#[cfg(target_os = "linux")]
 mod observing;
 mod parameters;
+#[cfg(target_os = "linux")]
 mod power;
 mod processes;
 mod protocol;
