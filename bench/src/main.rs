@@ -47,6 +47,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{:<28}{:>12}{:>12}{:>8}", "1 KiB struct", "ours", "floor", "ratio");
     let spread = |call: u64| call.wrapping_mul(0x9e37_79b9_7f4a_7c15) % ENTRIES;
+    let key = cache.put(0_u64, &Sample::numbered(0))?;
+    row(
+        "get_shared, in memory",
+        |_| cache.get_shared::<Sample>(key).map(drop),
+        |call| floor.get(spread(call)).map(drop),
+    )?;
+    row("get, in memory", |_| cache.get::<Sample>(key).map(drop), |call| floor.get(spread(call)).map(drop))?;
     row("get", |call| cache.get::<Sample>(spread(call)).map(drop), |call| floor.get(spread(call)).map(drop))?;
     let sample = Sample::numbered(7);
     let payload = floor::encoded(&sample)?;

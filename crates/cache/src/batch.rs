@@ -104,7 +104,7 @@ impl Core {
         let target = Target {
             key: key.entry_key(),
             key_digest: key.full_digest(),
-            namespace: self.namespace.as_ref().map(|namespace| namespace.name().into()),
+            namespace: self.namespace_of(key),
             parameters: self.parameters.text_of(&to)?,
             condition: if options.overwrite { Condition::Always } else { Condition::AbsentUnless(judge.live()) },
         };

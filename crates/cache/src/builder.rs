@@ -1,19 +1,15 @@
 //! Opening a cache.
 
-use crate::compute::Flights;
-use crate::core::{Core, OnInvalid, Shared};
-use crate::lease::{LEASE, Leases, check_lease};
-use crate::limits::{EvictionPolicy, LimitOptions, Limits};
-use crate::memory::{MemoryConfig, MemoryLayer};
-use crate::options::{StoreParameters, check_ttl};
-use crate::stats::Counters;
-use crate::tags::Tags;
-use crate::uses::Uses;
+use crate::core::OnInvalid;
+use crate::limits::EvictionPolicy;
+use crate::memory::MemoryConfig;
+use crate::opening::{Own, Plan};
+use crate::options::StoreParameters;
 use crate::{Bundle, Registry, future, sync};
-use cacheness_core::size::{IntoSize, Size};
+use cacheness_core::size::IntoSize;
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
 use cacheness_storage::engine::Compression;
-use cacheness_storage::opening::{Checked, Opening, Problems};
+use cacheness_storage::opening::Opening;
 use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend};
 use std::marker::PhantomData;
 use std::path::Path;
@@ -24,29 +20,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct CacheBuilder<C> {
     opening: Opening,
-    default_ttl: Option<Duration>,
-    on_invalid: OnInvalid,
-    limits: LimitOptions,
-    max_size: Option<Result<Size>>,
-    memory: Option<MemoryConfig>,
-    parameters: StoreParameters,
-    lease: Option<Duration>,
+    own: Own,
     cache: PhantomData<fn() -> C>,
 }
 
 impl<C> CacheBuilder<C> {
     pub(crate) fn new<B: Bundle>() -> Self {
-        Self {
-            opening: Opening::of::<B>(),
-            default_ttl: None,
-            on_invalid: OnInvalid::default(),
-            limits: LimitOptions::default(),
-            max_size: None,
-            memory: Some(MemoryConfig::default()),
-            parameters: StoreParameters::default(),
-            lease: Some(LEASE),
-            cache: PhantomData,
-        }
+        Self { opening: Opening::of::<B>(), own: Own::default(), cache: PhantomData }
     }
 
     /// The directory of the cache; index and blobs lie there unless they are named otherwise.
@@ -94,7 +74,7 @@ impl<C> CacheBuilder<C> {
     /// How long values live that are put without a TTL of their own; for ever unless set. Zero is an error of `open`.
     #[must_use]
     pub fn default_ttl(mut self, ttl: Duration) -> Self {
-        self.default_ttl = Some(ttl);
+        self.own.default_ttl = Some(ttl);
         self
     }
 
@@ -104,49 +84,64 @@ impl<C> CacheBuilder<C> {
     /// [low-water mark](Self::low_water) is reached. A value that is larger on its own is refused. Zero is an error of `open`.
     #[must_use]
     pub fn max_size(mut self, size: impl IntoSize) -> Self {
-        self.max_size = Some(size.into_size());
+        self.own.max_size = Some(size.into_size());
         self
     }
 
     /// No limit of size.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
-        (self.limits.max_bytes, self.max_size) = (None, None);
+        (self.own.limits.max_bytes, self.own.max_size) = (None, None);
         self
     }
 
     /// How many entries there may be; any number unless set. Zero is an error of `open`.
     #[must_use]
     pub fn max_entries(mut self, entries: u64) -> Self {
-        self.limits.max_entries = Some(entries);
+        self.own.limits.max_entries = Some(entries);
         self
     }
 
     /// Which entries make room for others; the least recently used unless set.
     #[must_use]
     pub fn eviction(mut self, policy: EvictionPolicy) -> Self {
-        self.limits.policy = policy;
+        self.own.limits.policy = policy;
         self
     }
 
     /// The part of a limit that an eviction goes down to, in percent from 1 to 100; 80 unless set.
     #[must_use]
     pub fn low_water(mut self, percent: u8) -> Self {
-        self.limits.low_water = percent;
+        self.own.limits.low_water = percent;
         self
     }
 
     /// Copies of values in this process's memory: 64 MiB, W-TinyLFU, each proven fresh before it is served, unless set.
     #[must_use]
     pub fn memory(mut self, config: MemoryConfig) -> Self {
-        self.memory = Some(config);
+        self.own.memory = Some(config);
         self
     }
 
     /// No copies in memory.
     #[must_use]
     pub fn no_memory(mut self) -> Self {
-        self.memory = None;
+        self.own.memory = None;
+        self
+    }
+
+    /// Whether expired entries are removed when the cache is opened. They are not unless set.
+    #[must_use]
+    pub fn cleanup_on_open(mut self, clean_up: bool) -> Self {
+        self.own.cleanup.on_open = clean_up;
+        self
+    }
+
+    /// Removes expired entries in the background so often, until the cache is closed, which waits for it, or its last
+    /// handle is dropped. Nothing does so unless set. Zero is an error of `open`.
+    #[must_use]
+    pub fn cleanup_every(mut self, interval: Duration) -> Self {
+        self.own.cleanup.every = Some(interval);
         self
     }
 
@@ -158,7 +153,7 @@ impl<C> CacheBuilder<C> {
     /// then the value is returned to its caller, and not stored. No hit takes a lease.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = Some(lease);
+        self.own.lease = Some(lease);
         self
     }
 
@@ -166,7 +161,7 @@ impl<C> CacheBuilder<C> {
     /// one does not keep what is being computed here from being stored.
     #[must_use]
     pub fn no_lease(mut self) -> Self {
-        self.lease = None;
+        self.own.lease = None;
         self
     }
 
@@ -174,14 +169,14 @@ impl<C> CacheBuilder<C> {
     /// filters, and so that `explain` can name the nearest ones. Off unless set.
     #[must_use]
     pub fn store_parameters(mut self, parameters: StoreParameters) -> Self {
-        self.parameters = parameters;
+        self.own.parameters = parameters;
         self
     }
 
     /// What a get does with an entry that cannot be returned. [`OnInvalid::Miss`] unless set.
     #[must_use]
     pub fn on_invalid(mut self, policy: OnInvalid) -> Self {
-        self.on_invalid = policy;
+        self.own.on_invalid = policy;
         self
     }
 
@@ -261,63 +256,8 @@ impl<C> CacheBuilder<C> {
         self
     }
 
-    /// Checks everything that can be checked without opening anything.
     fn plan(self) -> Result<Plan> {
-        let Self { mut opening, default_ttl, on_invalid, mut limits, max_size, memory, parameters, lease, .. } = self;
-        let mut problems = Problems::default();
-        problems.sift(default_ttl.map(check_ttl).transpose());
-        if let Some(Size(bytes)) = problems.sift(max_size.transpose()).flatten() {
-            limits.max_bytes = Some(bytes);
-        }
-        problems.sift(limits.check());
-        problems.sift(memory.as_ref().map(MemoryConfig::check).transpose());
-        problems.sift(lease.map(check_lease).transpose());
-        opening.options.max_stored_size = limits.max_bytes;
-        let own = Own { default_ttl, on_invalid, limits, memory, parameters, lease };
-        let (checked, own) = opening.check(problems, own)?;
-        Ok(Plan { checked, own })
-    }
-}
-
-/// What only a cache is made of.
-struct Own {
-    default_ttl: Option<Duration>,
-    on_invalid: OnInvalid,
-    limits: LimitOptions,
-    memory: Option<MemoryConfig>,
-    parameters: StoreParameters,
-    lease: Option<Duration>,
-}
-
-struct Plan {
-    checked: Checked,
-    own: Own,
-}
-
-impl Plan {
-    async fn open(self) -> Result<Arc<Core>> {
-        let Self { checked, own } = self;
-        let Own { default_ttl, on_invalid, limits, memory, parameters, lease } = own;
-        let (read_only, rng) = (checked.is_read_only(), checked.rng());
-        let engine = checked.open().await?;
-        let coherence = engine.metadata().coherence();
-        let memory = memory.map(|config| MemoryLayer::new(&config, coherence.clone(), &*rng)).transpose()?;
-        let shared = Shared {
-            default_ttl,
-            on_invalid,
-            read_only,
-            counters: Counters::default(),
-            flights: Flights::default(),
-            leases: Leases::new(lease, engine.metadata(), &*rng)?,
-            memory,
-            chance: rng,
-            tags: Tags::new(&coherence),
-            uses: Uses::new(engine.clock().now()),
-            limits: Limits::new(limits),
-            parameters,
-            engine,
-        };
-        Ok(Arc::new(Core { shared: Arc::new(shared), namespace: None }))
+        Plan::of(self.opening, self.own)
     }
 }
 
@@ -333,7 +273,7 @@ impl<B: Bundle> CacheBuilder<sync::Cache<B>> {
     pub fn open(self) -> Result<sync::Cache<B>> {
         let open = || {
             let plan = self.plan()?;
-            plan.checked.driver().run(plan.open()).map(sync::Cache::from_core)
+            plan.driver().run(plan.open()).map(sync::Cache::from_core)
         };
         open().map_err(|error| error.operation("open"))
     }
@@ -347,7 +287,7 @@ impl<B: Bundle> CacheBuilder<future::Cache<B>> {
     /// As for the blocking face, except that remote backends are welcome.
     pub fn open(self) -> Op<future::Cache<B>> {
         match self.plan() {
-            Ok(plan) => Op::new(&plan.checked.driver(), async move {
+            Ok(plan) => Op::new(&plan.driver(), async move {
                 plan.open().await.map(future::Cache::from_core).map_err(|error| error.operation("open"))
             }),
             Err(error) => Op::ready(Err(error.operation("open"))),

@@ -1,6 +1,7 @@
 //! What both faces of a cache share, and storing.
 
 use crate::Key;
+use crate::background::Background;
 use crate::compute::Flights;
 use crate::key::{Encoding, Namespace, Prepared, prepare};
 use crate::lease::Leases;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) tags: Tags,
     pub(crate) uses: Uses,
     pub(crate) limits: Limits,
+    pub(crate) background: Background,
     pub(crate) parameters: StoreParameters,
 }
 
@@ -110,6 +112,8 @@ impl Core {
 
     /// What is live at this moment.
     pub(crate) async fn judge(&self) -> Result<Judge> {
+        // What is in memory is closed, too.
+        self.engine.check_open()?;
         let epochs = self.tags.current(&self.engine).await?;
         Ok(Judge { now: self.now(), epochs })
     }
@@ -134,13 +138,19 @@ impl Core {
         })
     }
 
+    /// The namespace that a key is recorded in: none, when it was made elsewhere.
+    pub(crate) fn namespace_of(&self, key: Key) -> Option<Box<str>> {
+        let own = self.namespace.as_ref().filter(|namespace| namespace.may_own(key))?;
+        Some(own.name().into())
+    }
+
     /// Makes the key of a put; reads the files that it is made of.
     pub(crate) fn ready(&self, prepared: PreparedPut) -> Result<Put> {
         let PreparedPut { parameters, times, annotations } = prepared;
         let parameters = parameters.resolve()?;
         let key = parameters.key(self.namespace.as_ref());
         let terms = Terms {
-            namespace: self.namespace.as_ref().map(|namespace| namespace.name().into()),
+            namespace: self.namespace_of(key),
             parameters: self.parameters.text_of(&parameters)?,
             ..Terms::default()
         };

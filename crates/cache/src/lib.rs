@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod background;
 mod batch;
 mod builder;
 mod compute;
@@ -15,6 +16,7 @@ mod liveness;
 mod manage;
 mod memory;
 mod observe;
+mod opening;
 mod options;
 mod presets;
 mod read;
@@ -41,7 +43,7 @@ pub use key::{FileContent, Key, KeySpec, Unordered, canonical_bytes, file, hash_
 pub use limits::EvictionPolicy;
 pub use memory::{MemoryConfig, MemoryStats};
 pub use options::{CopyOptions, PutOptions, StoreParameters};
-pub use stats::{HandlerStats, MissReason, Stats};
+pub use stats::{Ages, HandlerStats, MissReason, Stats};
 #[cfg(feature = "tokio")]
 pub use tokio_runtime::TokioRuntime;
 pub use ttl::{GetOptions, Ttl};

@@ -6,6 +6,7 @@
 use crate::Key;
 use crate::core::Core;
 use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_storage::opening::Problems;
 use cacheness_storage::{Field, Filter, MetadataStats, Reclaim, ReclaimOrder};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,20 +73,20 @@ impl Default for LimitOptions {
 
 impl LimitOptions {
     /// Refuses limits under which nothing could be stored.
-    pub(crate) fn check(&self) -> Result<()> {
-        let config = |message: String| Err(Error::new(ErrorKind::Config, message));
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        let config = |message: String| Error::new(ErrorKind::Config, message);
         if self.max_bytes == Some(0) {
-            return config(
-                "a max_size of 0 bytes would store nothing; leave it out for 10 GB, or say unlimited".into(),
-            );
+            let error = config("a max_size of 0 bytes would store nothing".into());
+            problems.add(error.advice("leave it out for 10 GB, or say unlimited"));
         }
         if self.max_entries == Some(0) {
-            return config("a max_entries of 0 would store nothing; leave it out for no limit".into());
+            let error = config("a max_entries of 0 would store nothing".into());
+            problems.add(error.advice("leave it out for any number"));
         }
         if !(1..=100).contains(&self.low_water) {
-            return config(format!("a low_water of {} % is none; say 1 to 100, such as 80", self.low_water));
+            let error = config(format!("a low_water of {} % is none", self.low_water));
+            problems.add(error.advice("say 1 to 100, such as 80"));
         }
-        Ok(())
     }
 }
 

@@ -2,12 +2,11 @@
 
 use crate::Key;
 use crate::core::Core;
-use crate::key::Namespace;
 use crate::limits::keys_in;
-use crate::stats::Stats;
+use crate::stats::{Ages, Stats};
 use crate::uses::BATCH;
 use cacheness_core::{Error, ErrorKind, Result};
-use cacheness_storage::{Condition, EntryKey, EntryPage, Field, Filter, Query, Reclaim, ReclaimOrder};
+use cacheness_storage::{Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Query, Reclaim, ReclaimOrder};
 
 impl Core {
     /// Removes an entry that is served to somebody, stale or not, and takes the key from whoever computes it.
@@ -48,25 +47,19 @@ impl Core {
 
     pub(crate) async fn entries(&self, query: Query) -> Result<EntryPage> {
         let live = self.judge().await?.live();
-        let mut query = query.filter(live);
-        if let Some(namespace) = &self.namespace {
-            query = query.filter(Filter::eq(Field::Namespace, namespace.name()));
-            if query.prefix.is_empty() {
-                query = query.prefix(namespace.prefix());
-            }
+        let mut query = query.filter(self.own(live));
+        if let Some(namespace) = self.namespace.as_ref().filter(|_| query.prefix.is_empty()) {
+            query = query.prefix(namespace.prefix());
         }
         Ok(self.engine.page(&query).await?.into())
     }
 
-    /// What a filter means in this namespace.
+    /// What a filter means in this namespace. Its entries begin with its digits; one that says that it belongs to another
+    /// namespace does so by chance. One that was put by its key through the whole cache does not say.
     fn own(&self, filter: Filter) -> Filter {
-        match &self.namespace {
-            Some(namespace) => {
-                let own = Filter::prefix(Field::Key, namespace.prefix());
-                own & Filter::eq(Field::Namespace, Namespace::name(namespace)) & filter
-            }
-            None => filter,
-        }
+        let Some(namespace) = &self.namespace else { return filter };
+        let is_named = Filter::eq(Field::Namespace, namespace.name()) | !Filter::exists(Field::Namespace);
+        Filter::prefix(Field::Key, namespace.prefix()) & is_named & filter
     }
 
     /// Removes what a plan means, from memory too.
@@ -85,6 +78,37 @@ impl Core {
         let count = self.engine.reclaim(plan, forget).await;
         drop(all);
         count
+    }
+
+    /// When the oldest and the newest live entry were put, page by page.
+    pub(crate) async fn ages(&self) -> Result<Option<Ages>> {
+        let mut ages: Option<Ages> = None;
+        let mut query = Query::new().fields(Fields::LEAST);
+        loop {
+            let page = self.entries(query.clone()).await?;
+            for entry in &page.entries {
+                let at = entry.created_at();
+                let Ages { oldest, newest } = ages.unwrap_or(Ages { oldest: at, newest: at });
+                ages = Some(Ages { oldest: oldest.min(at), newest: newest.max(at) });
+            }
+            let Some(next) = page.next else { return Ok(ages) };
+            query = query.after(next);
+        }
+    }
+
+    /// Removes the live entries that a predicate means, each at the version that it saw.
+    pub(crate) async fn invalidate_if(&self, mut is_meant: impl FnMut(&Entry) -> bool) -> Result<u64> {
+        let (mut count, mut query) = (0, Query::new());
+        loop {
+            let page = self.entries(query.clone()).await?;
+            for entry in page.entries.iter().filter(|entry| is_meant(entry)) {
+                let name = EntryKey::new(entry.key());
+                let _changing = self.changing(keys_in(std::slice::from_ref(&name)));
+                count += u64::from(self.engine.remove(&name, Condition::Version(entry.version())).await?);
+            }
+            let Some(next) = page.next else { return Ok(count) };
+            query = query.after(next);
+        }
     }
 
     pub(crate) async fn stats(&self) -> Result<Stats> {
@@ -116,16 +140,17 @@ impl Core {
     /// Tells the index what was used, later and elsewhere.
     pub(crate) fn tell_in_background(&self) {
         let (shared, uses) = (self.shared.clone(), self.uses.take(self.now()));
-        // Nobody waits for it: uses that get lost cost an eviction some of its judgement.
-        self.driver().start(Box::pin(async move {
+        // Uses that get lost cost an eviction some of its judgement.
+        _ = self.in_background(async move {
             for batch in uses.chunks(BATCH) {
                 drop(shared.engine.tell(batch.iter().cloned()).await);
             }
-        }));
+        });
     }
 
-    /// Tells the index what was used, and closes it.
+    /// Ends what goes on in the background, tells the index what was used, and closes it.
     pub(crate) async fn close(&self) -> Result<()> {
+        self.background.join().await;
         let told = if self.read_only { Ok(()) } else { self.tell_uses().await };
         let closed = self.engine.close().await;
         match told {

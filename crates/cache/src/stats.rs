@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 /// Why a get was a miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,15 @@ pub struct Stats {
     pub handlers: BTreeMap<String, HandlerStats>,
     /// The memory layer, if there is one.
     pub memory: Option<MemoryStats>,
+}
+
+/// When the entries of a cache were put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// The one that was put first.
+    pub oldest: SystemTime,
+    /// The one that was put last.
+    pub newest: SystemTime,
 }
 
 /// What was done by one handler.

@@ -15,6 +15,11 @@ use std::sync::Arc;
 pub struct Problems(Vec<Error>);
 
 impl Problems {
+    /// Keeps an error.
+    pub fn add(&mut self, error: Error) {
+        self.0.push(error);
+    }
+
     /// Keeps the error, or gives what passed.
     pub fn sift<T>(&mut self, checked: Result<T>) -> Option<T> {
         checked.map_err(|error| self.0.push(error)).ok()

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test support")]
 
 use cacheness::core::{ManualClock, Timestamp};
-use cacheness::{PutOptions, sync::Cache};
+use cacheness::{PutOptions, StoreParameters, key, sync::Cache};
 use std::io::Read;
+use std::time::Duration;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,11 +31,17 @@ fn main() {
 /// Writes the store that `golden/store-v1` is a copy of.
 fn golden(dir: &str) {
     let clock = ManualClock::starting_at(Timestamp::from_micros(cacheness_tests::NOW));
-    let cache = Cache::builder().dir(dir).clock(clock).open().unwrap();
+    let cache = Cache::builder().dir(dir).clock(clock).store_parameters(StoreParameters::On).open().unwrap();
     cache.put_with("text", "written by version 1", PutOptions::new().tags(["golden"])).unwrap();
     cache.put("object", &cacheness_tests::Results::sample()).unwrap();
     cache.put("large", &cacheness_tests::noise(20_000)).unwrap();
     cache.put_typed("array", &ndarray::Array1::from_iter(0..5000_i16)).unwrap();
+    cache.put_with("invalidated", "by its tag", PutOptions::new().tags(["old"])).unwrap();
+    cache.invalidate_tag("old").unwrap();
+    cache.put_with("tagged", "anew", PutOptions::new().tags(["old"])).unwrap();
+    let both = PutOptions::new().idle_ttl(Duration::from_hours(1)).ttl(Duration::from_hours(24));
+    cache.namespace("team").unwrap().put_with(key! { n: 1 }, "in a namespace", both).unwrap();
+    assert!(cache.get::<String>("text").unwrap().is_some());
     cache.close().unwrap();
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{Place, noise};
 use cacheness::core::runtime::block_on;
 use cacheness::sync::{BlobStore, Cache};
-use cacheness::{ErrorKind, PutOptions, future, key};
+use cacheness::{CopyOptions, ErrorKind, MemoryConfig, PutOptions, future, key};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -269,4 +269,94 @@ fn an_unreadable_directory_is_a_permission_error_that_names_it() {
     }
     set_permissions(&locked, Permissions::from_mode(0o700)).unwrap();
     assert!(Cache::open(&locked).unwrap().exists(1).unwrap());
+}
+
+#[test]
+fn limits_under_which_nothing_could_be_stored_are_told_together() {
+    let wrong = Cache::builder()
+        .metadata("memory:")
+        .blobs("memory:")
+        .max_size(0)
+        .max_entries(0)
+        .low_water(101)
+        .memory(MemoryConfig::new().staleness(Duration::ZERO))
+        .default_ttl(Duration::ZERO);
+    let line = wrong.open().unwrap_err().to_string();
+    for mistake in
+        ["max_size of 0 bytes", "max_entries of 0", "low_water of 101 %", "staleness of zero", "a TTL of zero"]
+    {
+        assert_eq!(line.matches(mistake).count(), 1, "{mistake} in {line}");
+    }
+    assert!(!line.contains('\n'), "{line}");
+    let wrong = Cache::builder().metadata("memory:").blobs("memory:").max_size("10 XB").low_water(0).open();
+    let line = wrong.unwrap_err().to_string();
+    assert!(
+        line.contains("\"10 XB\" is no size") && line.contains("10 GiB") && line.contains("low_water of 0 %"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_namespace_that_nobody_may_use_is_refused_by_name() {
+    let cache = Cache::builder().metadata("memory:").blobs("memory:").open().unwrap();
+    for name in ["", "system", "default", "_own", ".hidden", "a/b", "größe", &"x".repeat(65)] {
+        let error = cache.namespace(name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{name}");
+        assert!(error.to_string().contains("letters, digits"), "{error}");
+    }
+    cache.namespace(&"x".repeat(64)).unwrap();
+}
+
+#[test]
+fn an_idle_ttl_of_zero_is_an_error_and_the_old_value_stays() {
+    let cache = Cache::builder().metadata("memory:").blobs("memory:").open().unwrap();
+    cache.put("key", &1).unwrap();
+    let error = cache.put_with("key", &2, PutOptions::new().idle_ttl(Duration::ZERO)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(cache.get("key").unwrap(), Some(1));
+}
+
+#[test]
+fn after_the_close_every_verb_says_that_the_cache_is_closed() {
+    let place = Place::new();
+    let cache = Cache::open(place.path()).unwrap();
+    cache.put("key", &1).unwrap();
+    assert_eq!(cache.get("key").unwrap(), Some(1), "a copy is in memory now");
+    cache.close().unwrap();
+    cache.close().unwrap();
+    let kinds = [
+        cache.put("key", &2).map(drop),
+        cache.get::<i32>("key").map(drop),
+        cache.get_shared::<i32>("key").map(drop),
+        cache.get_many::<i32, _>(["key"]).map(drop),
+        cache.metadata("key").map(drop),
+        cache.invalidate("key").map(drop),
+        cache.invalidate_tag("tag"),
+        cache.touch("key", None).map(drop),
+        cache.copy("key", "other").map(drop),
+        cache.stats().map(drop),
+        cache.cleanup_expired().map(drop),
+        cache.get_or_put("key", || 3).map(drop),
+    ]
+    .map(|result| result.unwrap_err().kind());
+    assert_eq!(kinds, [ErrorKind::Closed; 12]);
+}
+
+#[test]
+fn a_copy_onto_a_live_entry_is_a_conflict_unless_it_may_overwrite() {
+    let cache = Cache::builder().metadata("memory:").blobs("memory:").open().unwrap();
+    cache.put("from", &1).unwrap();
+    cache.put("to", &2).unwrap();
+    for renames in [false, true] {
+        let refused = if renames { cache.rename("from", "to") } else { cache.copy("from", "to") }.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        assert!(refused.to_string().contains("overwrite"), "{refused}");
+    }
+    assert_eq!(cache.get("to").unwrap(), Some(2));
+    assert!(cache.copy_with("from", "to", CopyOptions::new().overwrite(true)).unwrap());
+    assert_eq!((cache.get("from").unwrap(), cache.get("to").unwrap()), (Some(1), Some(1)));
+    assert!(cache.rename_with("from", "to", CopyOptions::new().overwrite(true)).unwrap());
+    assert!(cache.copy_with("to", "to", CopyOptions::new().overwrite(true)).unwrap(), "onto itself it stays");
+    assert_eq!((cache.get::<i32>("from").unwrap(), cache.get("to").unwrap()), (None, Some(1)));
+    assert!(!cache.copy_with("from", "to", CopyOptions::new().overwrite(true)).unwrap(), "there is nothing to copy");
 }

@@ -5,9 +5,11 @@ use cacheness::core::{ManualClock, Timestamp};
 use cacheness::handlers::{Codec, Extra};
 use cacheness::storage::{BlobId, Content, Digest, DigestAlgorithm, EntryKey, ErrorKind, StoreId, Terms, Trailer};
 use cacheness::sync::Cache;
+use cacheness::{Ttl, key};
 use proptest::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn content() -> Content {
     Content {
@@ -142,7 +144,14 @@ fn check_golden(cache: &Cache) {
     assert_eq!(cache.get("large").unwrap(), Some(noise(20_000)));
     let array: ndarray::Array1<i16> = cache.get_typed("array").unwrap().unwrap();
     assert_eq!(array, ndarray::Array1::from_iter(0..5000));
-    assert_eq!(cache.metadata("text").unwrap().unwrap().tags(), ["golden"]);
+    let text = cache.metadata("text").unwrap().unwrap();
+    assert_eq!((text.tags(), text.parameters()), (["golden".to_owned()].as_slice(), Some(json!("text"))));
+    assert!(text.hits() >= 1, "it was read by who wrote it");
+    assert_eq!(cache.get::<String>("invalidated").unwrap(), None);
+    assert_eq!(cache.get::<String>("tagged").unwrap().as_deref(), Some("anew"));
+    let team = cache.namespace("team").unwrap();
+    assert_eq!(team.get::<String>(key! { n: 1 }).unwrap().as_deref(), Some("in a namespace"));
+    assert_eq!(team.ttl(key! { n: 1 }).unwrap().and_then(Ttl::left), Some(Duration::from_hours(1)));
 }
 
 fn copy(from: &Path, to: &Path) {

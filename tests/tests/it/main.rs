@@ -1,6 +1,7 @@
 //! The cache through its public face, on real files, in real processes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
+mod background;
 mod bad_input;
 mod blob_codecs;
 mod blob_store;
@@ -31,8 +32,9 @@ mod memory_layer;
 mod model;
 mod moving;
 mod namespaces;
-#[cfg(target_os = "linux")]
 mod observing;
+mod parameters;
+#[cfg(target_os = "linux")]
 mod power;
 mod processes;
 mod protocol;

@@ -188,3 +188,19 @@ fn namespaces_outlast_their_handles() {
         assert_eq!(text(&other, "key"), None, "{pair:?}");
     }
 }
+
+#[test]
+fn an_entry_that_is_put_by_its_key_through_another_handle_stays_where_its_key_belongs() {
+    for pair in Pair::ALL {
+        let place = Place::new();
+        let cache = builder(&place, pair).open().unwrap();
+        let (red, blue) = (cache.namespace("red").unwrap(), cache.namespace("blue").unwrap());
+        let key = red.put("key", &1).unwrap();
+        for other in [&cache, &blue] {
+            other.put(key, &2).unwrap();
+            assert_eq!(red.get("key").unwrap(), Some(2));
+            assert_eq!((listed(&red), listed(&blue)), (1, 0), "{pair:?}");
+        }
+        assert_eq!((blue.clear().unwrap(), red.clear().unwrap()), (0, 1));
+    }
+}

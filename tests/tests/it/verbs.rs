@@ -341,3 +341,25 @@ fn filters_read_from_json_mean_what_they_say() {
     assert_eq!(names(serde_json::json!({"$or": [{"accuracy": 0.8}, {"model.name": "b"}]})), "ab");
     assert_eq!(names(serde_json::json!({"accuracy": {"$lt": 0.9}, "model.name": "b"})), "");
 }
+
+#[test]
+fn conditional_puts_take_options_and_many_updates_count_the_live_ones() {
+    let place = Place::new();
+    let cache = with_ttl(&place);
+    let tagged = || PutOptions::new().tags(["a"]).ttl(HOUR / 2);
+    assert!(!cache.update_with("key", "new", tagged()).unwrap());
+    assert!(cache.put_if_absent_with("key", "first", tagged()).unwrap());
+    assert!(!cache.put_if_absent_with("key", "second", PutOptions::new()).unwrap());
+    assert_eq!(cache.ttl("key").unwrap().and_then(Ttl::left), Some(HOUR / 2));
+    assert!(cache.update_with("key", "third", PutOptions::new().description("a word")).unwrap());
+    let entry = cache.metadata("key").unwrap().unwrap();
+    assert_eq!((entry.tags(), entry.description()), ([].as_slice(), Some("a word")));
+
+    cache.put_with("short", "gone", PutOptions::new().ttl(HOUR / 4)).unwrap();
+    place.clock.advance(HOUR / 4);
+    assert_eq!(cache.update_many(&[("key", 4), ("short", 5), ("nothing", 6)]).unwrap(), 1);
+    assert_eq!(cache.get("key").unwrap(), Some(4));
+    assert!(!cache.exists("short").unwrap() && !cache.exists("nothing").unwrap());
+    let refused = cache.put_if_absent_with("other", "x", PutOptions::new().ttl(Duration::ZERO)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config);
+}

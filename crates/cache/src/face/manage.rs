@@ -1,10 +1,10 @@
 //! Removing, looking after, closing.
 
 use crate::core::resolved;
-use crate::{Stats, future, sync};
+use crate::{Ages, Stats, future, sync};
 use cacheness_core::faces;
 use cacheness_storage::engine::{Async, Blocking};
-use cacheness_storage::{EntryPage, Filter, Query, Swept, Verified};
+use cacheness_storage::{Entry, EntryPage, Filter, Query, Swept, Verified};
 use serde::Serialize;
 
 faces! {
@@ -39,6 +39,37 @@ faces! {
     pub fn stats[](&self) -> Stats {
         prepare(_core, _face) { Ok(()) }
         run(core, ()) { core.stats().await }
+    }
+
+    /// When the oldest and the newest live entry were put; `None` without any. It looks at every entry, page by page.
+    ///
+    /// # Errors
+    ///
+    /// As `entries`.
+    pub fn ages[](&self) -> Option<Ages> {
+        prepare(_core, _face) { Ok(()) }
+        run(core, ()) { core.ages().await }
+    }
+
+    /// Removes the live entries for which the predicate is true; returns how many. It looks at every entry, page by page;
+    /// an entry that changes meanwhile stays. What a filter can say, `invalidate_where` does where the index is.
+    ///
+    /// ```
+    /// use cacheness_cache::{Bare, sync::Cache};
+    ///
+    /// let cache = Cache::<Bare>::builder().metadata("memory:").blobs("memory:").open()?;
+    /// cache.put("small", &1)?;
+    /// cache.put("large", &vec![0_u8; 1000])?;
+    /// assert_eq!(cache.invalidate_if(|entry| entry.raw_size() > 100)?, 1);
+    /// # Ok::<(), cacheness_cache::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `entries` and `invalidate`; what was removed before stays removed.
+    pub fn invalidate_if[](&self, is_meant: impl FnMut(&Entry) -> bool + Send + 'static) -> u64 {
+        prepare(_core, _face) { Ok(is_meant) }
+        run(core, is_meant) { core.invalidate_if(is_meant).await }
     }
 
     /// Removes what crashes and interrupted puts left: blobs that no entry names, and files of killed processes, each

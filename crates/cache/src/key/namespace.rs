@@ -1,5 +1,6 @@
 //! Namespaces: the same parameters, other keys, and all keys of one namespace side by side.
 
+use super::Key;
 use cacheness_core::hex::Hex;
 use cacheness_core::{Error, ErrorKind, Result};
 
@@ -46,6 +47,11 @@ impl Namespace {
     /// The eight hexadecimal digits that all its keys begin with.
     pub(crate) fn prefix(&self) -> String {
         Hex(&self.prefix).to_string()
+    }
+
+    /// Whether a key was made in this namespace, as far as its first digits tell.
+    pub(crate) fn may_own(&self, key: Key) -> bool {
+        key.id.starts_with(&self.prefix)
     }
 
     pub(super) fn prefix_bytes(&self) -> [u8; 4] {

@@ -157,7 +157,12 @@ impl Engine {
         self.options.inline_limit
     }
 
-    pub(crate) fn check_open(&self) -> Result<()> {
+    /// Refuses after the close.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`].
+    pub fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the store was closed").advice("open it again"));
         }
