@@ -54,15 +54,20 @@ impl Background {
         })
     }
 
-    /// Stops what would go on for ever, and waits for everything else. What has not begun is done here: the threads that
-    /// would begin it may all be waiting as this one is.
+    /// Stops what would go on for ever, and waits for everything else.
     pub(crate) async fn join(&self) {
-        let works = {
+        {
             let mut state = lock(&self.0);
             state.is_closed = true;
             state.stops.clear();
-            std::mem::take(&mut state.works)
-        };
+        }
+        self.settle().await;
+    }
+
+    /// Waits for everything that was begun. What has not begun is done here: the threads that would begin it may all be
+    /// waiting as this one is.
+    pub(crate) async fn settle(&self) {
+        let works = std::mem::take(&mut lock(&self.0).works);
         for Work { future, end } in works {
             let waiting = lock(&future).take();
             match waiting {

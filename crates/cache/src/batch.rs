@@ -60,6 +60,7 @@ impl Core {
         let names = keys.iter().map(Key::entry_key).collect();
         let served = self.judge().await?.served();
         self.break_leases(&keys).await?;
+        keys.iter().for_each(|key| _ = self.uses.forget(*key));
         let _changing = self.changing(keys);
         self.engine.remove_many(names, &Condition::Present(served)).await
     }
@@ -106,6 +107,7 @@ impl Core {
             key_digest: key.full_digest(),
             namespace: self.namespace_of(key),
             parameters: self.parameters.text_of(&to)?,
+            epoch: Some(judge.epochs.epoch),
             condition: if options.overwrite { Condition::Always } else { Condition::AbsentUnless(judge.live()) },
         };
         let is_live = |record: &_| judge.check(from, record).is_ok();
@@ -118,6 +120,10 @@ impl Core {
         drop(changing);
         match aliased {
             Aliased::Committed { .. } => {
+                self.uses.forget(key);
+                if renames {
+                    self.uses.rename(from, key);
+                }
                 self.stored(&[key]).await;
                 Ok(true)
             }

@@ -71,6 +71,13 @@ pub(crate) struct PreparedPut {
     annotations: Annotations,
 }
 
+impl PreparedPut {
+    /// Whether files have to be read for the key, which is not for a reactor.
+    pub(crate) fn names_files(&self) -> bool {
+        self.parameters.names_files()
+    }
+}
+
 /// What a key must be like for a put.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {

@@ -13,6 +13,7 @@ impl Core {
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
         self.flights.overtake(&key).await;
         let served = self.judge().await?.served();
+        self.uses.forget(key);
         let _changing = self.changing([key]);
         let (name, broken) = (key.entry_key(), self.leases.broken(key));
         match self.engine.remove_with(&name, Condition::Present(served), broken.clone()).await {
@@ -72,6 +73,7 @@ impl Core {
         // Which keys it will be, nobody knows before.
         let all = self.memory.as_ref().filter(|memory| memory.is_exclusive()).map(|memory| memory.change_all());
         let forget = |keys: &[EntryKey]| {
+            keys_in(keys).for_each(|key| _ = self.uses.forget(key));
             drop(self.changing(keys_in(keys)));
             removed(keys);
         };
@@ -123,6 +125,12 @@ impl Core {
         if noted >= BATCH || noted > 0 && self.limits.is_near() {
             self.engine.tell_later(self.uses.take(self.now()));
         }
+    }
+
+    /// Tells the index what was used, and waits for what is being told.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        self.background.settle().await;
+        self.tell_uses().await
     }
 
     /// Tells the index what was used.

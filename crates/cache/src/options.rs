@@ -41,7 +41,7 @@ impl PutOptions {
     }
 
     /// How long the value lives after it was put or read last; together with a TTL, whichever ends first. Zero is an error
-    /// of the put. Reads move the expiry when less than half of the time is left.
+    /// of the put. Reads move the expiry when half of the time or less is left.
     #[must_use]
     pub fn idle_ttl(mut self, idle: Duration) -> Self {
         self.idle_ttl = Some(idle);

@@ -199,7 +199,7 @@ impl Core {
         }
     }
 
-    /// Moves the expiry of an entry with an idle TTL, when less than half of it is left: so a use writes rarely.
+    /// Moves the expiry of an entry with an idle TTL, when half of it or less is left: so a use writes rarely.
     async fn slide(&self, key: Key, record: &Record, now: Timestamp) -> Result<()> {
         let terms = &record.content.terms;
         let (Some(idle), Some(expires_at)) = (terms.idle, record.expires_at) else { return Ok(()) };

@@ -52,6 +52,27 @@ impl Uses {
         }
     }
 
+    /// Forgets the uses of an entry that is removed; returns them.
+    pub(crate) fn forget(&self, key: Key) -> Option<Usage> {
+        let forgotten = lock(self.shard(key)).remove(&key);
+        self.noted.fetch_sub(usize::from(forgotten.is_some()), Ordering::Relaxed);
+        forgotten
+    }
+
+    /// Notes the uses of an entry that has another key now.
+    pub(crate) fn rename(&self, from: Key, to: Key) {
+        if let Some(usage) = self.forget(from) {
+            let mut shard = lock(self.shard(to));
+            match shard.get_mut(&to) {
+                Some(noted) => noted.note(usage.accessed_at.unwrap_or(Timestamp::MIN), usage.hits),
+                None => {
+                    shard.insert(to, usage);
+                    self.noted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
     /// Whether it is time to tell the index.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let noted = self.noted.load(Ordering::Relaxed);

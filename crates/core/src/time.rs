@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The beginning of time: about the year -290,000.
+    pub const MIN: Self = Self(i64::MIN);
     /// The end of time: about the year 294,000.
     pub const MAX: Self = Self(i64::MAX);
 

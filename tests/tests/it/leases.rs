@@ -384,7 +384,7 @@ fn a_value_and_the_changes_that_go_with_it_are_committed_together_or_not_at_all(
     };
     let target = |key: String| {
         let condition = Condition::Always;
-        Target { key: key.into(), key_digest: None, namespace: None, parameters: None, condition }
+        Target { key: key.into(), key_digest: None, namespace: None, parameters: None, epoch: None, condition }
     };
     let is_there = |key: &str| block_on(engine.record(&key.into(), Fields::LEAST)).unwrap().is_some();
     for size in [10, 50_000, 50_000] {

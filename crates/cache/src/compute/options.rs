@@ -1,7 +1,7 @@
 //! What a computation says beyond key and value, and when a value is computed anew although there is one.
 
 use crate::PutOptions;
-use crate::core::{Core, Put, Times};
+use crate::core::{Core, PreparedPut, Put, Times};
 use crate::options::check_ttl;
 use cacheness_core::{Result, Timestamp, rng};
 use cacheness_storage::Record;
@@ -42,6 +42,12 @@ pub(crate) struct Rules<T> {
 struct Negative<T> {
     means: Box<dyn Fn(&T) -> bool + Send + Sync>,
     ttl: Duration,
+}
+
+/// A call whose key may have to be made of files first.
+pub(crate) struct PreparedCall<T> {
+    pub(crate) put: PreparedPut,
+    rules: Rules<T>,
 }
 
 /// A call whose key is known.
@@ -149,11 +155,17 @@ impl<T> Rules<T> {
 }
 
 impl Core {
-    /// Checks what a call says, and makes its key; reads the files that it is made of.
-    pub(crate) fn call<T>(&self, key: impl Serialize, options: ComputeOptions<T>) -> Result<Call<T>> {
+    /// Checks what a call says.
+    pub(crate) fn prepare_call<T>(&self, key: impl Serialize, options: ComputeOptions<T>) -> Result<PreparedCall<T>> {
         let ComputeOptions { put, rules } = options;
         rules.negative.as_ref().map(|negative| check_ttl(negative.ttl)).transpose()?;
-        let mut put = self.ready(self.prepare_put(key, put)?)?;
+        Ok(PreparedCall { put: self.prepare_put(key, put)?, rules })
+    }
+
+    /// Makes the key of a call; reads the files that it is made of.
+    pub(crate) fn call<T>(&self, prepared: PreparedCall<T>) -> Result<Call<T>> {
+        let PreparedCall { put, rules } = prepared;
+        let mut put = self.ready(put)?;
         let stale = rules.stale_while_revalidate.max(rules.stale_if_error);
         put.times.stale = (!stale.is_zero()).then_some(stale);
         Ok(Call { put, rules })

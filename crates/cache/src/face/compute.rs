@@ -3,7 +3,7 @@
 use crate::compute::Face;
 use crate::{ComputeOptions, future, sync};
 use cacheness_core::runtime::{BoxFuture, block_on};
-use cacheness_core::{Error, Result};
+use cacheness_core::{Error, Op, Result};
 use cacheness_handlers::Value;
 use serde::Serialize;
 use std::convert::{Infallible, identity};
@@ -100,7 +100,7 @@ impl<B> sync::Cache<B> {
         compute: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>> {
         let load = || {
-            let call = self.core().call(key, options)?;
+            let call = self.core().call(self.core().prepare_call(key, options)?)?;
             block_on(Face::Blocking.get_or_put(self.core(), call, || ready(compute())))
         };
         load().map_err(|error: Error| error.operation(operation))
@@ -200,8 +200,15 @@ impl<B> future::Cache<B> {
         compute: impl FnOnce() -> F + Send + 'f,
         result: fn(Result<T, E>) -> R,
     ) -> GetOrPut<'f, R> {
-        let (core, call) = (self.core().clone(), self.core().call(key, options));
-        GetOrPut::new(operation, async move { Face::Async.get_or_put(&core, call?, compute).await.map(result) })
+        let (core, prepared) = (self.core().clone(), self.core().prepare_call(key, options));
+        GetOrPut::new(operation, async move {
+            let (this, prepared) = (core.clone(), prepared?);
+            let call = match prepared.put.names_files() {
+                true => Op::new(core.driver(), async move { this.call(prepared) }).await?,
+                false => this.call(prepared)?,
+            };
+            Face::Async.get_or_put(&core, call, compute).await.map(result)
+        })
     }
 }
 

@@ -166,10 +166,10 @@ faces! {
     /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
     pub fn flush[](&self) -> () {
         prepare(_core, _face) { Ok(()) }
-        run(core, ()) { core.tell_uses().await }
+        run(core, ()) { core.flush().await }
     }
 
-    /// Removes expired and invalidated entries; returns how many. Nothing does so by itself: they are invisible anyway, and take room.
+    /// Removes expired and invalidated entries of the whole cache; returns how many. Nothing does so by itself: they are invisible anyway, and take room.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::write::UPLOADS;
-use crate::{Change, Condition, EntryKey, Fields, Outcome, Record, Version};
+use crate::{Change, Condition, EntryKey, Fields, Outcome, Record, Usage, Version};
 use cacheness_core::{Error, ErrorKind, Result};
 
 /// Where a copied or renamed record goes.
@@ -16,6 +16,8 @@ pub struct Target {
     pub namespace: Option<Box<str>>,
     /// The parameters that the key was made of, as JSON.
     pub parameters: Option<Box<str>>,
+    /// How many times tags were invalidated so far, for a record that has tags.
+    pub epoch: Option<u64>,
     /// What the key must be like before.
     pub condition: Condition,
 }
@@ -35,14 +37,15 @@ pub enum Aliased {
 }
 
 impl Engine {
-    /// Copies a record that meets `judge`, sharing its blob.
+    /// Copies a record that meets `judge`, sharing its blob. The copy was not used yet.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Closed`], [`ErrorKind::ReadOnly`], [`ErrorKind::Conflict`] for a record that changes again and again,
     /// and what the index returns.
     pub async fn copy(&self, from: &EntryKey, to: Target, judge: impl Fn(&Record) -> bool) -> Result<Aliased> {
-        self.alias(from, &to, &judge, |_| None).await
+        let unused = |record: &mut Record| record.usage = Usage::default();
+        self.alias(from, &to, &judge, unused, |_| None).await
     }
 
     /// Gives a record that meets `judge` another key, at once.
@@ -52,7 +55,7 @@ impl Engine {
     /// As [`copy`](Self::copy).
     pub async fn rename(&self, from: &EntryKey, to: Target, judge: impl Fn(&Record) -> bool) -> Result<Aliased> {
         let remove = |version| Change::Remove { key: from.clone(), condition: Condition::Version(version) };
-        self.alias(from, &to, &judge, |version| Some(remove(version))).await
+        self.alias(from, &to, &judge, |_| {}, |version| Some(remove(version))).await
     }
 
     async fn alias(
@@ -60,6 +63,7 @@ impl Engine {
         from: &EntryKey,
         to: &Target,
         judge: &impl Fn(&Record) -> bool,
+        change: impl Fn(&mut Record),
         afterwards: impl Fn(Version) -> Option<Change>,
     ) -> Result<Aliased> {
         self.check_writable()?;
@@ -73,6 +77,9 @@ impl Engine {
             record.content.key_digest = to.key_digest;
             record.content.terms.namespace.clone_from(&to.namespace);
             record.content.terms.parameters.clone_from(&to.parameters);
+            // Where the tags were last invalidated it is live, which was judged; elsewhere it is new.
+            record.content.terms.epoch = record.content.terms.epoch.map(|epoch| to.epoch.unwrap_or(epoch));
+            change(&mut record);
             let stored_size = record.blob().map_or(record.content.stored_size, |_| 0);
             let required = record.blob().map(|blob| Change::Require { blob });
             let put = Change::Put { record: Box::new(record), condition: to.condition.clone() };

@@ -15,7 +15,7 @@ fn entry(key: EntryKey, annotations: Annotations, condition: Condition) -> NewEn
 }
 
 fn target(key: EntryKey) -> Target {
-    Target { key, key_digest: None, namespace: None, parameters: None, condition: Condition::Absent }
+    Target { key, key_digest: None, namespace: None, parameters: None, epoch: None, condition: Condition::Absent }
 }
 
 /// Whether there was something to copy.
