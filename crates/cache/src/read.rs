@@ -6,7 +6,7 @@ use crate::memory::{MemoryCopy, MemoryLayer, MemoryLookup, Ticket};
 use crate::stats::MissReason;
 use crate::{GetOptions, Key, Ttl};
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
-use cacheness_handlers::ErasedHandler;
+use cacheness_handlers::{ErasedHandler, HandlerRef};
 use cacheness_storage::engine::{Found, Lookup, Stored};
 use cacheness_storage::{Condition, Fields, Location, Patch, Record, ValueReader, Version};
 use std::any::Any;
@@ -51,6 +51,21 @@ impl Core {
             self.remember(ticket, MemoryCopy::new(Record { location: Location::Inline(bytes), ..record.clone() }));
         }
         Ok(decoded)
+    }
+
+    /// The value of a key, read by this handler, registered or not.
+    pub(crate) async fn get_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
+        let judge = self.judge().await?;
+        let fields = judge.fields(Fields::VALUE);
+        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
+        let Some(Found { record, stored }) = self.found(key, lookup).await? else { return Ok(None) };
+        match self.engine.decode_as(&record, stored, handler).await {
+            Ok(value) => {
+                self.hit(key, &record, judge.now).await;
+                Ok(Some(value))
+            }
+            Err(error) => self.invalid(key, record.version, error).await,
+        }
     }
 
     /// The value of a key, shared with the memory layer.

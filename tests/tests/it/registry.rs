@@ -3,13 +3,15 @@
 use crate::support::Place;
 use cacheness::backends::{fs, sqlite};
 use cacheness::core::Clock;
+use cacheness::core::runtime::block_on;
 use cacheness::handlers::{Format, Handler, PayloadReader};
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness::storage::{Bare, Durability, OpenContext};
 use cacheness::sync::{BlobStore, Cache};
-use cacheness::{Bundle, Bundled, Error, ErrorKind, Registry, Result};
+use cacheness::{Bundle, Bundled, Error, ErrorKind, MissReason, PutOptions, Registry, Result, Ttl, future};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Stores texts of one case only, and says so.
 struct Cased {
@@ -215,4 +217,68 @@ fn a_json_index_is_named_by_url_and_read_by_people() {
     let key = open().put("key", &vec![1.5; 5000]).unwrap();
     assert_eq!(open().get("key").unwrap(), Some(vec![1.5; 5000]));
     assert!(std::fs::read_to_string(&index).unwrap().lines().any(|line| line.contains(&key.to_string())));
+}
+
+#[test]
+fn a_handler_that_nobody_registered_stores_and_reads_by_itself() {
+    for size in [3, 50_000] {
+        let place = Place::new();
+        let cache = place.open();
+        let value = "a b".repeat(size);
+        cache.put_as(&Words, "words", &words(&value)).unwrap();
+        assert_eq!(cache.get_as(&Words, "words").unwrap(), Some(words(&value)));
+        assert_eq!(cache.get::<String>("words").unwrap(), None, "another type is stored");
+        assert_eq!(cache.get_as(&cacheness::handlers::TextHandler, "words").unwrap(), None);
+        assert_eq!(cache.stats().unwrap().misses_because(MissReason::OtherType), 2);
+        let awaited = future::Cache::from(cache.clone());
+        block_on(awaited.put_as(&Words, "again", &words("x y"))).unwrap();
+        assert_eq!(block_on(awaited.get_as(&Words, "again")).unwrap(), Some(words("x y")));
+    }
+}
+
+#[test]
+fn every_way_to_put_takes_options() {
+    let place = Place::new();
+    let cache = place.open();
+    let options = || PutOptions::new().tags(["given"]).ttl(Duration::from_secs(60));
+    cache.put_shared_with("shared", Arc::new(1_u8), options()).unwrap();
+    cache.put_typed_with("typed", &ndarray::arr1(&[1.5]), options()).unwrap();
+    cache.put_reader_with("reader", std::io::Cursor::new("bytes"), options()).unwrap();
+    for key in ["shared", "typed", "reader"] {
+        let entry = cache.metadata(key).unwrap().unwrap();
+        assert_eq!(entry.tags(), ["given"], "{key}");
+        assert_eq!(cache.ttl(key).unwrap().and_then(Ttl::left), Some(Duration::from_secs(60)), "{key}");
+    }
+}
+
+/// Words between spaces, which know no serde.
+#[derive(Debug, PartialEq)]
+struct Text(Vec<String>);
+
+fn words(text: &str) -> Text {
+    Text(text.split(' ').map(str::to_owned).collect())
+}
+
+/// A handler that is nowhere registered.
+#[derive(Clone)]
+struct Words;
+
+impl Handler for Words {
+    type Value = Text;
+
+    fn type_tag(&self) -> &str {
+        "words"
+    }
+
+    fn plan(&self, _text: &Text) -> Result<Format> {
+        Ok(Format::new("spaced", 1))
+    }
+
+    fn encode(&self, text: &Text, _format: &Format, out: &mut dyn Write) -> Result<()> {
+        Ok(out.write_all(text.0.join(" ").as_bytes())?)
+    }
+
+    fn decode(&self, input: &mut dyn PayloadReader, _format: &Format) -> Result<Text> {
+        Ok(words(&String::from_utf8_lossy(&input.read_bytes()?)))
+    }
 }

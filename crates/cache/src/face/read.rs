@@ -3,7 +3,7 @@
 use crate::core::resolved;
 use crate::{GetOptions, Ttl, future, sync};
 use cacheness_core::faces;
-use cacheness_handlers::Value;
+use cacheness_handlers::{Handler, HandlerRef, Value};
 use cacheness_storage::engine::{Async, Blocking};
 use cacheness_storage::{Entry, Fields, ValueReader};
 use serde::Serialize;
@@ -49,6 +49,19 @@ faces! {
     pub fn get_typed[T: Any + Send + Sync](&self, key: impl Serialize) -> Option<T> {
         prepare(core, _face) { core.wanted(key) }
         run(core, key) { let key = key.resolve()?; Ok(core.get(key, Fields::VALUE, None).await?.map(|(value, _)| value)) }
+    }
+
+    /// The value that a handler stored, registered or not.
+    ///
+    /// # Errors
+    ///
+    /// As `get`. What another handler stored is of another type.
+    pub fn get_as[H: Handler + Clone](&self, handler: &H, key: impl Serialize) -> Option<H::Value> {
+        prepare(core, _face) { Ok((core.wanted(key)?, HandlerRef::Shared(Arc::new(handler.clone())))) }
+        run(core, (key, handler)) {
+            let key = key.resolve()?;
+            core.get_as::<H::Value>(key, handler).await
+        }
     }
 
     /// A reader of a live entry's bytes or text, in constant memory. All bytes pass their digest before the reader is given

@@ -5,7 +5,7 @@ use crate::key::Encoding;
 use crate::options::check_ttl;
 use crate::{CopyOptions, Key, PutOptions, future, sync};
 use cacheness_core::faces;
-use cacheness_handlers::{Put, Value};
+use cacheness_handlers::{Handler, HandlerRef, Put, Value};
 use cacheness_storage::engine::{Async, Blocking, Face, Source};
 use serde::Serialize;
 use std::any::Any;
@@ -68,6 +68,59 @@ faces! {
         prepare(core, face) {
             Ok((core.prepare_put(key, PutOptions::new())?, face.typed(&core.engine, value)?))
         }
+        run(core, (put, source)) { core.put(put, source).await }
+    }
+
+    /// Stores a value by this handler, registered or not. `get_as` reads it, with the same handler.
+    ///
+    /// ```
+    /// use cacheness_cache::{Bare, sync::Cache};
+    /// use cacheness_handlers::TextHandler;
+    ///
+    /// let cache = Cache::<Bare>::builder().metadata("memory:").blobs("memory:").open()?;
+    /// cache.put_as(&TextHandler, "note", &"a few words".to_owned())?;
+    /// assert_eq!(cache.get_as(&TextHandler, "note")?.as_deref(), Some("a few words"));
+    /// # Ok::<(), cacheness_cache::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `put`.
+    pub fn put_as[K: Serialize, H: Handler + Clone](&self, handler: &H, key: K, value: &H::Value) -> Key {
+        prepare(core, face) {
+            let handler = HandlerRef::Shared(Arc::new(handler.clone()));
+            Ok((core.prepare_put(key, PutOptions::new())?, face.by(&core.engine, handler, value)?))
+        }
+        run(core, (put, source)) { core.put(put, source).await }
+    }
+
+    /// As [`put_shared`](Self::put_shared), with a TTL, metadata, tags or a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `put_with`.
+    pub fn put_shared_with[K: Serialize, T: Value](&self, key: K, value: Arc<T>, options: PutOptions) -> Key {
+        prepare(core, _face) { Ok((core.prepare_put(key, options)?, Source::shared(core.engine.handlers(), value)?)) }
+        run(core, (put, source)) { core.put(put, source).await }
+    }
+
+    /// As [`put_typed`](Self::put_typed), with a TTL, metadata, tags or a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `put_typed` and `put_with`.
+    pub fn put_typed_with[K: Serialize, T: Any + Send + Sync](&self, key: K, value: &T, options: PutOptions) -> Key {
+        prepare(core, face) { Ok((core.prepare_put(key, options)?, face.typed(&core.engine, value)?)) }
+        run(core, (put, source)) { core.put(put, source).await }
+    }
+
+    /// As [`put_reader`](Self::put_reader), with a TTL, metadata, tags or a description of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `put_reader` and `put_with`.
+    pub fn put_reader_with[K: Serialize](&self, key: K, reader: impl Read + Send + 'static, options: PutOptions) -> Key {
+        prepare(core, _face) { Ok((core.prepare_put(key, options)?, Source::reader(reader)?)) }
         run(core, (put, source)) { core.put(put, source).await }
     }
 

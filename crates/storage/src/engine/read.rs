@@ -111,6 +111,27 @@ impl Engine {
         fallback: Option<&'static dyn ErasedHandler>,
     ) -> Result<T> {
         let handler = self.reader_of::<T>(record, fallback)?;
+        self.decode_by(record, stored, handler).await
+    }
+
+    /// As [`decode`](Self::decode), by this handler, registered or not.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn decode_as<T: Any + Send + Sync>(
+        &self,
+        record: &Record,
+        stored: Stored,
+        handler: HandlerRef,
+    ) -> Result<T> {
+        if handler.type_tag() != record.content.type_tag {
+            return Err(other_type::<T>(record));
+        }
+        self.decode_by(record, stored, handler).await
+    }
+
+    async fn decode_by<T: Any + Send + Sync>(&self, record: &Record, stored: Stored, handler: HandlerRef) -> Result<T> {
         self.check_size(record)?;
         let value = if self.driver.placement() == Placement::Remote && is_large(&record.content) {
             let content = record.content.clone();
@@ -146,14 +167,17 @@ impl Engine {
         match fallback {
             Some(handler) if handler.type_tag() == tag => Ok(HandlerRef::Static(handler)),
             None if !self.handlers.has(TypeId::of::<T>()) => Err(no_handler::<T>(&self.handlers)),
-            _ => {
-                let message = format!("{tag:?} of {} is stored, not {}", record.content.type_name, type_name::<T>());
-                Err(Error::new(ErrorKind::TypeMismatch, message)
-                    .key(&record.key)
-                    .advice("read it as the type that was put, or invalidate it"))
-            }
+            _ => Err(other_type::<T>(record)),
         }
     }
+}
+
+fn other_type<T>(record: &Record) -> Error {
+    let Content { type_tag, type_name: stored, .. } = &record.content;
+    let message = format!("{type_tag:?} of {stored} is stored, not {}", type_name::<T>());
+    Error::new(ErrorKind::TypeMismatch, message)
+        .key(&record.key)
+        .advice("read it as the type that was put, or invalidate it")
 }
 
 fn is_large(content: &Content) -> bool {

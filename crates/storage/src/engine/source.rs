@@ -64,6 +64,16 @@ impl<'v> Source<'v> {
         Self::new::<T>(handlers, None, value, Held::Borrowed(value))
     }
 
+    /// A borrowed value, stored by this handler, registered or not.
+    ///
+    /// # Errors
+    ///
+    /// What planning returns.
+    pub fn by<T: Any + Send + Sync>(handler: HandlerRef, value: &'v T) -> Result<Self> {
+        let format = handler.plan(value)?;
+        Ok(Self { held: Held::Borrowed(value), handler, format, type_name: type_name::<T>() })
+    }
+
     /// A shared value.
     ///
     /// # Errors
@@ -146,6 +156,18 @@ pub trait Face: Copy {
     ///
     /// As [`Source::typed`]; the async face also encodes.
     fn typed<'v, T: Any + Send + Sync>(self, engine: &Engine, value: &'v T) -> Result<Self::Source<'v>>;
+
+    /// Prepares a borrowed value for a handler, registered or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::by`]; the async face also encodes.
+    fn by<'v, T: Any + Send + Sync>(
+        self,
+        engine: &Engine,
+        handler: HandlerRef,
+        value: &'v T,
+    ) -> Result<Self::Source<'v>>;
 }
 
 /// The blocking face: a value is borrowed until it is stored, and encoded straight into the spool.
@@ -168,6 +190,11 @@ impl Face for Blocking {
         engine.check_open()?;
         Source::typed(&engine.handlers, value)
     }
+
+    fn by<'v, T: Any + Send + Sync>(self, engine: &Engine, handler: HandlerRef, value: &'v T) -> Result<Source<'v>> {
+        engine.check_open()?;
+        Source::by(handler, value)
+    }
 }
 
 impl Face for Async {
@@ -179,5 +206,9 @@ impl Face for Async {
 
     fn typed<T: Any + Send + Sync>(self, engine: &Engine, value: &T) -> Result<Source<'static>> {
         Blocking.typed(engine, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
+    }
+
+    fn by<T: Any + Send + Sync>(self, engine: &Engine, handler: HandlerRef, value: &T) -> Result<Source<'static>> {
+        Blocking.by(engine, handler, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
     }
 }
