@@ -191,14 +191,12 @@ impl MetadataBackend for SqliteMetadata {
 
     async fn stats(&self) -> Result<MetadataStats> {
         let totals = self.read(Totals::read).map_err(|error| error.backend(self))?;
-        let count = |number| u64::try_from(number).unwrap_or(0);
-        Ok(MetadataStats {
-            entries: count(totals.entries),
-            bytes: count(totals.bytes),
-            blobs: count(totals.blobs),
-            condemned: count(totals.condemned),
-            now: self.clock.now(),
-        })
+        Ok(totals.stats(self.clock.now()))
+    }
+
+    fn committed(&self) -> Option<MetadataStats> {
+        let (Index::Memory(writer) | Index::File(_, writer)) = &self.index else { return None };
+        Some(writer.committed()?.stats(self.clock.now()))
     }
 
     fn coherence(&self) -> Coherence {

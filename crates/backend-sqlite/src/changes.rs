@@ -55,9 +55,10 @@ impl<'c> Changes<'c> {
         Ok(outcomes)
     }
 
-    /// Writes what the changes add up to. The transaction ends with it.
-    pub(crate) fn finish(&self) -> Result<()> {
-        self.totals.add_to(self.connection, self.added).map_err(failure)
+    /// Writes what the changes add up to, and reads the totals that they leave. The transaction ends with it.
+    pub(crate) fn finish(&self) -> Result<Totals> {
+        self.totals.add_to(self.connection, self.added).map_err(failure)?;
+        Totals::read(self.connection)
     }
 
     fn apply(&mut self, change: &Change) -> Result<Outcome> {

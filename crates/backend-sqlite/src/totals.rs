@@ -1,11 +1,11 @@
 //! The totals of the index: one row, changed once a transaction by what the transaction added up.
 
 use crate::failure::failure;
-use cacheness_storage::Result;
+use cacheness_storage::{MetadataStats, Result, Timestamp};
 use rusqlite::Connection;
 
 /// Totals, or what a transaction changes about them.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) entries: i64,
     pub(crate) bytes: i64,
@@ -22,6 +22,14 @@ impl Totals {
             Ok(Self { entries: row.get(0)?, bytes: row.get(1)?, blobs: row.get(2)?, condemned: row.get(3)? })
         });
         totals.map_err(failure)
+    }
+
+    /// As the contract has them, at the time `now`.
+    pub(crate) fn stats(self, now: Timestamp) -> MetadataStats {
+        let count = |number| u64::try_from(number).unwrap_or(0);
+        let Self { entries, bytes, blobs, condemned } = self;
+        let (entries, bytes, blobs) = (count(entries), count(bytes), count(blobs));
+        MetadataStats { entries, bytes, blobs, condemned: count(condemned), now }
     }
 
     /// Adds these changes to the totals, inside the transaction that they belong to. `added` is the first row that was

@@ -3,10 +3,11 @@
 use crate::changes::Changes;
 use crate::failure::{again, closed, failure, is_busy};
 use crate::group::{Batch, Follower, Group, Outcomes};
+use crate::totals::Totals;
 use crate::transaction::Transaction;
 use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Reclaimed, Result};
 use rusqlite::Connection;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many changes one transaction takes in before the next batch has to wait for another one.
@@ -19,6 +20,8 @@ pub(crate) struct Writer {
     generations: Generations,
     clock: Arc<dyn Clock>,
     busy_timeout: Duration,
+    /// The totals that the last commit left.
+    committed: Mutex<Option<Totals>>,
 }
 
 impl Writer {
@@ -28,7 +31,8 @@ impl Writer {
         clock: Arc<dyn Clock>,
         busy_timeout: Duration,
     ) -> Self {
-        Self { connection: Mutex::new(Some(connection)), group: Group::default(), generations, clock, busy_timeout }
+        let (connection, group, committed) = (Mutex::new(Some(connection)), Group::default(), Mutex::default());
+        Self { connection, group, generations, clock, busy_timeout, committed }
     }
 
     /// What every commit marks.
@@ -81,7 +85,8 @@ impl Writer {
             let mut changes = Changes::new(connection, self.clock.now());
             let result = change(&mut changes)?;
             changes.finish()?;
-            self.publish(transaction, changed(&result))?;
+            let totals = changes.finish()?;
+            self.publish(transaction, changed(&result), totals)?;
             Ok(Some(result))
         })
     }
@@ -119,11 +124,11 @@ impl Writer {
         let committed = self
             .gather(&transaction, &mut changes, batch.changes.len(), &mut joined)
             .and_then(|()| changes.finish())
-            .and_then(|()| {
+            .and_then(|totals| {
                 let followed =
                     joined.iter().filter_map(|(follower, outcomes)| Some((follower.batch(), outcomes.as_ref().ok()?)));
                 let batches = followed.chain([(batch, &outcomes)]);
-                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)))
+                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)), totals)
             });
         for (follower, outcomes) in joined {
             follower.answer(match &committed {
@@ -136,9 +141,25 @@ impl Writer {
 
     /// Makes a transaction final that changes these keys. They are marked before anybody can see it, until nothing is
     /// under way any more, whatever became of it.
-    fn publish<'k>(&self, transaction: Transaction<'_>, keys: impl IntoIterator<Item = &'k EntryKey>) -> Result<()> {
+    fn publish<'k>(
+        &self,
+        transaction: Transaction<'_>,
+        keys: impl IntoIterator<Item = &'k EntryKey>,
+        totals: Totals,
+    ) -> Result<()> {
         let _changing = self.generations.change(keys.into_iter().map(|key| key.as_str().as_bytes()));
-        transaction.commit().map_err(uncertain)
+        let committed = transaction.commit().map_err(uncertain);
+        *self.totals() = committed.is_ok().then_some(totals);
+        committed
+    }
+
+    /// The totals that the last commit left; `None` before the first, and after one of which nobody knows.
+    pub(crate) fn committed(&self) -> Option<Totals> {
+        *self.totals()
+    }
+
+    fn totals(&self) -> MutexGuard<'_, Option<Totals>> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Applies the batches of those who wait, each as a part of its own.

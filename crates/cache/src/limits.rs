@@ -169,7 +169,12 @@ impl Core {
     }
 
     async fn is_too_full(&self) -> Result<bool> {
-        Ok(self.limits.are_exceeded_by(&self.engine.stats().await?))
+        // What was just committed is in the totals that its commit left.
+        let totals = match self.engine.metadata().committed() {
+            Some(totals) => totals,
+            None => self.engine.stats().await?,
+        };
+        Ok(self.limits.are_exceeded_by(&totals))
     }
 
     /// Removes what the policy names first among what the filter means, down to the low-water mark.

@@ -100,6 +100,10 @@ pub trait MetadataBackend: Debug + Display + Send + Sync + 'static {
     /// Totals, in constant time. Also the health check.
     async fn stats(&self) -> Result<MetadataStats>;
 
+    /// The totals that the last commit or reclaim through this backend left, when it knows them without asking anybody.
+    /// They count everything that was committed before it, by whomever. `None` makes a caller ask [`stats`](Self::stats).
+    fn committed(&self) -> Option<MetadataStats>;
+
     /// How a memory copy of a record is proven fresh.
     fn coherence(&self) -> Coherence;
 

@@ -172,6 +172,10 @@ impl MetadataBackend for RemoteMetadata {
         expect!(self.0.call(Request::Stats).await?, Stats)
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        None
+    }
+
     fn coherence(&self) -> Coherence {
         Coherence::Probe
     }

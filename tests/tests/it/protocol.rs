@@ -72,6 +72,9 @@ impl MetadataBackend for Lossy {
     async fn stats(&self) -> Result<MetadataStats> {
         self.inner.stats().await
     }
+    fn committed(&self) -> Option<MetadataStats> {
+        self.inner.committed()
+    }
     fn coherence(&self) -> Coherence {
         self.inner.coherence()
     }

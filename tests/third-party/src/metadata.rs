@@ -118,6 +118,10 @@ impl MetadataBackend for RedbMetadata {
         })
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        None
+    }
+
     /// Not `Exclusive`: other backends of this process may share the file.
     fn coherence(&self) -> Coherence {
         Coherence::Probe

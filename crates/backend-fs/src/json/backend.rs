@@ -216,6 +216,10 @@ impl MetadataBackend for JsonMetadata {
         self.read("stats", |index| index.stats(now))
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        None
+    }
+
     fn coherence(&self) -> Coherence {
         Coherence::Probe
     }

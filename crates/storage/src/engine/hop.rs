@@ -89,6 +89,10 @@ impl MetadataBackend for Hop<dyn MetadataBackend> {
         self.call(|inner| async move { inner.stats().await }).await
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        self.inner.committed()
+    }
+
     fn coherence(&self) -> Coherence {
         self.inner.coherence()
     }

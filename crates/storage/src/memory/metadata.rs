@@ -86,6 +86,11 @@ impl MetadataBackend for MemoryMetadata {
         self.with("stats", |index| index.stats(now))
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        let now = self.clock.now();
+        self.with("stats", |index| index.stats(now)).ok()
+    }
+
     fn coherence(&self) -> Coherence {
         Coherence::Generations(self.generations.reader().clone())
     }

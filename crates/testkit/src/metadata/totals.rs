@@ -3,7 +3,9 @@
 use super::steps::{apply, patch_if, put, put_all, put_if, reclaim, remove, totals, use_of};
 use crate::records::{NOW, blob, in_blob, inline, version};
 use crate::{MetadataSubject, Result};
-use cacheness_storage::{Change, Condition, EntryKey, Filter, OnUnmet, Patch, Reclaim, ReclaimOrder, Record};
+use cacheness_storage::{
+    Change, Condition, EntryKey, Filter, MetadataStats, OnUnmet, Patch, Reclaim, ReclaimOrder, Record,
+};
 
 pub(super) async fn totals_follow_every_change(subject: &MetadataSubject) -> Result<()> {
     let store = subject.open().await?;
@@ -35,6 +37,9 @@ pub(super) async fn totals_follow_every_change(subject: &MetadataSubject) -> Res
     for (change, expected) in steps {
         apply(&*store, change.clone()).await?;
         assert_eq!(totals(&*store).await?, expected, "[entries, bytes, blobs, condemned] after {change:?}");
+        if let Some(MetadataStats { entries, bytes, blobs, condemned, .. }) = store.committed() {
+            assert_eq!([entries, bytes, blobs, condemned], expected, "what the commit left after {change:?}");
+        }
     }
     Ok(())
 }

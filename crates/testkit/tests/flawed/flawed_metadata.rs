@@ -362,6 +362,10 @@ impl MetadataBackend for Flawed {
         Ok(stats)
     }
 
+    fn committed(&self) -> Option<MetadataStats> {
+        self.inner.committed()
+    }
+
     fn coherence(&self) -> Coherence {
         match self.flaw {
             MarksEverything | MarksNothing => Coherence::Generations(self.generations.reader().clone()),

@@ -6,7 +6,7 @@ mod store;
 
 use crate::{Cursor, Entry};
 
-/// Some entries, and where to go on: pass `next` to [`Query::after`].
+/// Some entries, and where to go on: pass `next` to [`Query::after`](crate::Query::after).
 #[derive(Debug, Clone)]
 pub struct EntryPage {
     /// The entries, fewer than the limit perhaps: only a missing `next` says that there are no more.
