@@ -84,7 +84,6 @@ impl Writer {
             };
             let mut changes = Changes::new(connection, self.clock.now());
             let result = change(&mut changes)?;
-            changes.finish()?;
             let totals = changes.finish()?;
             self.publish(transaction, changed(&result), totals)?;
             Ok(Some(result))
