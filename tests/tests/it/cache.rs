@@ -333,3 +333,26 @@ fn clones_share_one_cache() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(cache.stats().unwrap().entries, 1000);
 }
+
+#[test]
+fn stats_count_by_handler_and_begin_anew_when_told_to() {
+    let place = Place::new();
+    let cache = place.open();
+    cache.put("text", "words").unwrap();
+    cache.put("object", &1_u64).unwrap();
+    for _ in 0..3 {
+        cache.get::<u64>("object").unwrap();
+    }
+    cache.get::<String>("nothing").unwrap();
+    let stats = cache.stats().unwrap();
+    let of = |tag: &str| stats.handlers.get(tag).map(|handler| (handler.puts, handler.hits));
+    assert_eq!((of("text"), of("object"), of("bytes")), (Some((1, 0)), Some((1, 3)), None));
+    let report = stats.to_string();
+    for part in ["2 entries", "3 hits, 1 misses (1 absent), hit rate 75.0 %, 2 puts", "in memory: 1 copies", "2 hits"] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    cache.reset_stats();
+    let stats = cache.stats().unwrap();
+    assert_eq!((stats.hits, stats.misses(), stats.puts, stats.handlers.len()), (0, 0, 0, 0));
+    assert_eq!((stats.entries, cache.get("object").unwrap()), (2, Some(1_u64)), "what is in the cache stays");
+}
