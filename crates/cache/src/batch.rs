@@ -140,5 +140,7 @@ impl Core {
 fn touched(record: &Record, until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let Some(idle) = record.content.terms.idle else { return until };
     let idle = now.offset(i64::try_from(idle).unwrap_or(i64::MAX));
-    Some(until.or(record.content.terms.until).map_or(idle, |until| until.min(idle)))
+    // An end that an earlier touch went beyond counts no more.
+    let end = until.or(record.content.terms.until.filter(|end| *end > now));
+    Some(end.map_or(idle, |end| end.min(idle)))
 }

@@ -135,14 +135,16 @@ impl Core {
 
     /// Tells the index what was used.
     pub(crate) async fn tell_uses(&self) -> Result<()> {
-        if self.uses.noted() == 0 {
+        if self.read_only {
             return Ok(());
         }
-        let uses = self.uses.take(self.now());
-        for batch in uses.chunks(BATCH) {
-            self.engine.tell(batch.iter().cloned()).await?;
+        if self.uses.noted() > 0 {
+            for batch in self.uses.take(self.now()).chunks(BATCH) {
+                self.engine.tell(batch.iter().cloned()).await?;
+            }
         }
-        Ok(())
+        // What waits for a commit to ride along with is told, too.
+        self.engine.tell([]).await
     }
 
     /// Tells the index what was used, later and elsewhere.

@@ -219,7 +219,9 @@ impl Core {
         let terms = &record.content.terms;
         let (Some(idle), Some(expires_at)) = (terms.idle, record.expires_at) else { return Ok(()) };
         let idle = i64::try_from(idle).unwrap_or(i64::MAX);
-        let slid = now.offset(idle).min(terms.until.unwrap_or(Timestamp::MAX));
+        // An end that a touch went beyond counts no more.
+        let end = terms.until.filter(|end| *end >= expires_at).unwrap_or(Timestamp::MAX);
+        let slid = now.offset(idle).min(end);
         if slid <= expires_at || expires_at > now.offset(idle / 2) {
             return Ok(());
         }

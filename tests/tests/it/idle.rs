@@ -226,3 +226,20 @@ fn an_idle_time_of_nothing_is_refused_and_a_very_long_one_is_not() {
     place.clock.advance(IDLE * 1_000_000);
     assert!(get(&cache, "key") && get(&cache, "both"));
 }
+
+#[test]
+fn a_touch_beyond_the_end_of_the_ttl_leaves_the_idle_time_alone_to_count() {
+    every(|place, cache, context| {
+        cache.put_with("key", "value", idle().ttl(IDLE / 4)).unwrap();
+        assert!(cache.touch("key", Some(10 * IDLE)).unwrap());
+        place.clock.advance(IDLE / 2);
+        assert!(cache.touch("key", None).unwrap(), "{context:?}");
+        assert_eq!(left(&cache, "key"), IDLE, "the end that its put gave it is long past: {context:?}");
+        for _ in 0..5 {
+            place.clock.advance(IDLE * 3 / 4);
+            assert!(get(&cache, "key"), "{context:?}");
+        }
+        place.clock.advance(IDLE);
+        assert!(!get(&cache, "key"), "{context:?}");
+    });
+}

@@ -190,3 +190,17 @@ fn a_read_only_opening_tells_nothing() {
         assert!(before == files(&place.path()), "{pair:?}");
     }
 }
+
+#[test]
+fn a_flush_tells_what_was_to_ride_along_with_a_commit_that_carries_nothing() {
+    for pair in Pair::ON_DISK {
+        let place = Place::new();
+        builder(&place, pair).open().unwrap().put("key", "value").unwrap();
+        let cache = builder(&place, pair).open().unwrap();
+        assert!(cache.get::<String>("key").unwrap().is_some());
+        // What was computed is committed together with its lease, and with nothing else.
+        cache.get_or_put("computed", || 1).unwrap();
+        cache.flush().unwrap();
+        assert_eq!(usage(&cache, "key").1, 1, "{pair:?}");
+    }
+}

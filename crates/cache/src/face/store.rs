@@ -224,6 +224,9 @@ faces! {
     /// Changes when a live entry expires: in `ttl` from now, with `None` as the cache's default says. Says whether there was
     /// one.
     ///
+    /// For an entry with an idle time it is a use, too: it expires when the idle time ends, if that is earlier, and later uses
+    /// go on moving that, up to the end that its put gave it, unless a touch went beyond.
+    ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) for a TTL of zero; [`InvalidKey`](crate::ErrorKind::InvalidKey),

@@ -1,5 +1,6 @@
 //! Filters of the model test, as the library takes them and as the reference understands them.
 
+use super::operation::{SPACES, Space};
 use super::reference::Held;
 use super::value::{self, Kind};
 use cacheness::core::Timestamp;
@@ -17,6 +18,7 @@ pub(super) enum Meaning {
     WithNumber,
     Described(u8),
     StoredAs(Kind),
+    In(Space),
     /// Put within so many microseconds.
     PutWithin(i64),
     /// Expiring within so many microseconds.
@@ -37,6 +39,10 @@ impl Meaning {
             Self::WithNumber => Filter::exists(number()),
             Self::Described(description) => Filter::prefix(Field::Description, description_text(*description)),
             Self::StoredAs(kind) => Filter::eq(Field::TypeTag, kind.type_tag()),
+            Self::In(space) => match SPACES[usize::from(*space)] {
+                Some(name) => Filter::eq(Field::Namespace, name),
+                None => !Filter::exists(Field::Namespace),
+            },
             Self::PutWithin(micros) => Filter::ge(Field::CreatedAt, Operand::Now(-micros)),
             Self::EndsWithin(micros) => Filter::le(Field::ExpiresAt, Operand::Now(*micros)),
             Self::Not(inner) => !inner.filter(),
@@ -55,6 +61,7 @@ impl Meaning {
             Self::WithNumber => held.said.number.is_some(),
             Self::Described(description) => held.said.description == Some(*description),
             Self::StoredAs(kind) => held.kind.type_tag() == kind.type_tag(),
+            Self::In(space) => held.space == *space,
             Self::PutWithin(span) => micros(held.created_at) >= micros(now) - span,
             Self::EndsWithin(span) => held.expires_at.is_some_and(|end| micros(end) <= micros(now) + span),
             Self::Not(inner) => !inner.means(held, now),
@@ -64,8 +71,11 @@ impl Meaning {
     }
 }
 
+/// Tags that are nearly each other, or nearly something else.
+pub(super) const TAGS: [&str; 5] = ["tag/é", "TAG/é", "", "'100 %'_\\\"", "\u{0}\n🌙"];
+
 pub(super) fn tag_text(tag: u8) -> String {
-    format!("tag {tag}/é")
+    TAGS[usize::from(tag)].to_owned()
 }
 
 pub(super) fn description_text(description: u8) -> String {
@@ -77,12 +87,13 @@ pub(super) fn meaning() -> impl Strategy<Value = Meaning> {
     let span = || prop::sample::select(vec![0, 1, 1_000_000, 10_000_000, 60_000_000]);
     let leaf = prop_oneof![
         3 => Just(Every),
-        2 => (0..4_u8).prop_map(Tagged),
+        2 => (0..TAGS.len() as u8).prop_map(Tagged),
         1 => (-3..4_i64).prop_map(NumberAtLeast),
         1 => (-3..4_i64).prop_map(NumberIsNot),
         1 => Just(WithNumber),
         1 => (0..3_u8).prop_map(Described),
         1 => value::kind().prop_map(StoredAs),
+        1 => (0..SPACES.len() as Space).prop_map(In),
         1 => span().prop_map(PutWithin),
         1 => span().prop_map(EndsWithin),
     ];

@@ -2,17 +2,26 @@
 //!
 //! `CACHENESS_MODEL_CASES` sets how many histories each pair goes through, `PROPTEST_RNG_SEED` which ones.
 
+mod asking;
+mod changing;
 mod compare;
+mod generate;
 mod meaning;
+mod names;
 mod operation;
 mod pair;
+mod reading;
 mod reference;
+mod runtime;
+mod storing;
 mod subject;
 mod value;
 
+use cacheness::MemoryPolicy;
 use compare::Comparison;
-use operation::{Face, Step, Through, steps};
-use pair::{Pair, Setup};
+use generate::steps;
+use operation::{Face, Step, Through};
+use pair::{Memories, Memory, Pair, Setup};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reference::Reference;
@@ -20,7 +29,7 @@ use std::time::Duration;
 use subject::Subject;
 
 /// Histories of a pair, and the steps of the longest.
-const CASES: u32 = 16;
+const CASES: u32 = 28;
 const STEPS: usize = 160;
 
 /// Everything is compared after so many steps, and at the end.
@@ -28,29 +37,52 @@ const EVERY: usize = 80;
 
 fn setup() -> impl Strategy<Value = Setup> {
     let default_ttl = prop::option::of(prop::sample::select(vec![Duration::from_secs(10), Duration::from_secs(3600)]));
-    default_ttl.prop_map(|default_ttl| Setup { default_ttl })
+    let policy = |policy| Just(Memory::Tiny(policy));
+    let memory = || {
+        prop_oneof![
+            6 => Just(Memory::Unset),
+            2 => Just(Memory::None),
+            1 => policy(MemoryPolicy::WTinyLfu),
+            1 => policy(MemoryPolicy::Lru),
+            1 => policy(MemoryPolicy::Lfu),
+            1 => policy(MemoryPolicy::Fifo),
+            1 => policy(MemoryPolicy::Random),
+        ]
+    };
+    let memories = prop_oneof![
+        2 => [memory(), memory()].prop_map(Memories::Two),
+        1 => Just(Memories::OneUnproven),
+    ];
+    let all = (default_ttl, any::<bool>(), memories);
+    all.prop_map(|(default_ttl, keeps_parameters, memories)| Setup { default_ttl, keeps_parameters, memories })
 }
 
 fn history(pair: Pair, setup: &Setup, steps: &[Step]) -> Result<(), TestCaseError> {
     let (mut subject, mut reference) = (Subject::open(pair, setup).unwrap(), Reference::new(setup));
-    let mut comparison = Comparison::default();
-    let mut through = Through { second: false, face: Face::Blocking };
+    let mut comparison = Comparison::new(setup);
+    let mut through = Through { second: false, face: Face::Blocking, space: 0, of: 0 };
     for (number, step) in steps.iter().enumerate() {
         let mut suspects = Vec::new();
         match step {
             Step::Call(by, operation) => {
                 through = *by;
+                let before: Vec<_> = reference.all_live().collect();
                 comparison.step(&subject, &mut reference, through, operation)?;
-                suspects.extend(operation.slots().into_iter().take(2));
+                suspects.extend(operation.spots(through).into_iter().take(2));
+                suspects.extend(before.into_iter().filter(|spot| reference.live(*spot).is_none()).take(2));
             }
             Step::Time(clock) => {
                 subject.set_time(reference.turn(*clock));
-                suspects.extend(reference.at_their_end().take(2));
+                suspects.extend(reference.at_a_turning_point().take(2));
             }
-            Step::Reopen => subject.reopen().unwrap(),
+            Step::Reopen => {
+                if subject.reopen().unwrap() {
+                    reference.reopen();
+                }
+            }
         }
-        for slot in suspects {
-            comparison.key(&subject, &mut reference, through, slot)?;
+        for spot in suspects {
+            comparison.entry(&subject, &mut reference, through, spot)?;
         }
         if number % EVERY == EVERY - 1 {
             comparison.everything(&subject, &mut reference, through)?;

@@ -1,17 +1,25 @@
-//! What may be done to a cache: every verb, the passing of time, and how likely each is.
+//! What may be done to a cache: every verb, and the passing of time.
 //!
-//! A new verb is a variant here, a line in `operation`, and an arm in the subject and in the reference.
+//! A new verb is a variant here, a line in the generator, and an arm in the subject and in the reference.
 
-use super::meaning::{self, Meaning};
-use super::value::{self, Content, Kind};
-use proptest::collection::vec;
-use proptest::prelude::*;
+use super::meaning::Meaning;
+use super::value::{Content, Kind};
 use std::time::Duration;
 
-/// Which of the keys.
+/// Which of the parameters.
 pub(super) type Slot = u8;
 
-pub(super) const SLOTS: Slot = 40;
+/// Parameters a namespace.
+pub(super) const SLOTS: Slot = 14;
+
+/// The names of the parts of the cache; the first is outside of all.
+pub(super) const SPACES: [Option<&str>; 3] = [None, Some("red"), Some("Blue.2")];
+
+/// Which of the parts of the cache.
+pub(super) type Space = u8;
+
+/// The place of an entry: parameters in a part of the cache.
+pub(super) type Spot = (Space, Slot);
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -28,6 +36,10 @@ pub(super) struct Through {
     /// The first or the second opening of the same store.
     pub(super) second: bool,
     pub(super) face: Face,
+    /// Whose handle it is. What is stored is stored there.
+    pub(super) space: Space,
+    /// Where the entries are that are asked for, changed or copied: by their keys, when that is elsewhere.
+    pub(super) of: Space,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +53,7 @@ pub(super) enum Face {
 pub(super) enum Move {
     Forward(u64),
     Back(u64),
-    /// To where one of the entries expires, and so much beside it.
+    /// To where one of the entries expires or a use begins to move its expiry, and so much beside it.
     Boundary {
         which: usize,
         beside: i64,
@@ -52,6 +64,7 @@ pub(super) enum Move {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
     pub(super) ttl: Option<Duration>,
+    pub(super) idle: Option<Duration>,
     pub(super) number: Option<i64>,
     pub(super) tags: Vec<u8>,
     pub(super) description: Option<u8>,
@@ -77,6 +90,7 @@ pub(super) enum Path {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Refusal {
     ZeroTtl,
+    ZeroIdle,
     TouchForZero,
     MetadataNoObject,
     FailingReader,
@@ -89,8 +103,11 @@ pub(super) enum Operation {
     PutWith(Slot, Content, Said),
     PutShared(Slot, Content),
     PutIfAbsent(Slot, Content),
+    PutIfAbsentWith(Slot, Content, Said),
     Update(Slot, Content),
+    UpdateWith(Slot, Content, Said),
     PutMany(Kind, Vec<(Slot, Content)>),
+    UpdateMany(Kind, Vec<(Slot, Content)>),
     PutReader(Slot, Content),
     GetOrPut(Slot, Content),
     /// With a computation that fails when it is told to.
@@ -102,157 +119,50 @@ pub(super) enum Operation {
         meaning: Meaning,
         limit: usize,
     },
+    Ages,
     Stats,
+    ResetStats,
+    Flush,
     Touch(Slot, Option<Duration>),
     TouchMany(Vec<Slot>, Option<Duration>),
     Invalidate(Slot),
     InvalidateMany(Vec<Slot>),
     InvalidateWhere(Meaning),
+    /// By a predicate: those with a number that is at least this one.
+    InvalidateIf(i64),
+    InvalidateTag(u8),
     CleanupExpired,
     Clear,
     Copy(Slot, Slot),
     Rename(Slot, Slot),
+    /// Whether the other entry may be overwritten.
+    CopyWith(Slot, Slot, bool),
+    RenameWith(Slot, Slot, bool),
     Sweep,
     Verify,
 }
 
 impl Operation {
-    /// The keys that it may change.
-    pub(super) fn slots(&self) -> Vec<Slot> {
+    /// The entries that it may change.
+    pub(super) fn spots(&self, through: Through) -> Vec<Spot> {
         use Operation::*;
+        let Through { space, of, .. } = through;
         match self {
             Put(slot, _) | PutWith(slot, ..) | PutShared(slot, _) | PutIfAbsent(slot, _) | Update(slot, _) => {
-                vec![*slot]
+                vec![(space, *slot)]
             }
-            PutReader(slot, _) | GetOrPut(slot, _) | TryGetOrPut(slot, ..) | Refused(slot, _) | Read(slot, _) => {
-                vec![*slot]
+            PutReader(slot, _) | PutIfAbsentWith(slot, ..) | UpdateWith(slot, ..) => vec![(space, *slot)],
+            GetOrPut(slot, _) | TryGetOrPut(slot, ..) | Refused(slot, _) => vec![(space, *slot)],
+            Read(slot, _) | Touch(slot, _) | Invalidate(slot) => vec![(of, *slot)],
+            PutMany(_, puts) | UpdateMany(_, puts) => puts.iter().map(|(slot, _)| (space, *slot)).collect(),
+            GetMany(_, slots) | TouchMany(slots, _) | InvalidateMany(slots) => {
+                slots.iter().map(|slot| (of, *slot)).collect()
             }
-            Touch(slot, _) | Invalidate(slot) => vec![*slot],
-            PutMany(_, puts) => puts.iter().map(|(slot, _)| *slot).collect(),
-            GetMany(_, slots) | TouchMany(slots, _) | InvalidateMany(slots) => slots.clone(),
-            Copy(from, to) | Rename(from, to) => vec![*from, *to],
-            Entries { .. } | Stats | InvalidateWhere(_) | CleanupExpired | Clear | Sweep | Verify => Vec::new(),
+            Copy(from, to) | Rename(from, to) | CopyWith(from, to, _) | RenameWith(from, to, _) => {
+                vec![(space, *to), (of, *from)]
+            }
+            Entries { .. } | Ages | Stats | ResetStats | Flush | Sweep | Verify => Vec::new(),
+            InvalidateWhere(_) | InvalidateIf(_) | InvalidateTag(_) | CleanupExpired | Clear => Vec::new(),
         }
     }
-}
-
-/// Spans of time that meet: some are written as TTLs, some are waited for, some are asked for as an age.
-fn span() -> impl Strategy<Value = Duration> {
-    let round = prop::sample::select(vec![1, 1_000_000, 10_000_000, 60_000_000, 3_600_000_000]);
-    prop_oneof![
-        16 => round.prop_map(Duration::from_micros),
-        2 => Just(Duration::from_nanos(1_500)),
-        1 => Just(Duration::MAX),
-    ]
-}
-
-/// A few keys that everything happens to, and others.
-fn slot() -> impl Strategy<Value = Slot> {
-    prop_oneof![3 => 0..6_u8, 2 => 0..SLOTS]
-}
-
-fn slots() -> impl Strategy<Value = Vec<Slot>> {
-    vec(slot(), 0..8)
-}
-
-fn said() -> impl Strategy<Value = Said> {
-    let ttl = prop::option::weighted(0.7, span());
-    let (number, description) = (prop::option::of(-3..4_i64), prop::option::of(0..3_u8));
-    (ttl, number, vec(0..4_u8, 0..3), description).prop_map(|(ttl, number, tags, description)| Said {
-        ttl,
-        number,
-        tags,
-        description,
-    })
-}
-
-fn path() -> impl Strategy<Value = Path> {
-    let kind = value::kind;
-    prop_oneof![
-        3 => kind().prop_map(Path::Get),
-        1 => kind().prop_map(Path::Shared),
-        1 => kind().prop_map(Path::WithMetadata),
-        3 => (kind(), age()).prop_map(|(kind, age)| Path::Fresh(kind, age)),
-        1 => kind().prop_map(Path::Many),
-        1 => prop::sample::select(vec![Path::Reader, Path::Exists, Path::Ttl, Path::Metadata, Path::Listed]),
-    ]
-}
-
-/// A span, or what is a microsecond beside it.
-fn age() -> impl Strategy<Value = Duration> {
-    const MICROSECOND: Duration = Duration::from_micros(1);
-    (span(), 0..3_u8).prop_map(|(span, beside)| match beside {
-        0 => span,
-        1 => span.saturating_sub(MICROSECOND),
-        _ => span.saturating_add(MICROSECOND),
-    })
-}
-
-fn refusal() -> impl Strategy<Value = Refusal> {
-    use Refusal::*;
-    prop::sample::select(vec![ZeroTtl, TouchForZero, MetadataNoObject, FailingReader])
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    use Operation::*;
-    let (content, any_content, meaning) = (value::content, value::any_content, meaning::meaning);
-    let bytes = || prop_oneof![8 => value::content_of(Just(Kind::Bytes)), 1 => any_content()];
-    let batch = any_content().prop_flat_map(|first| {
-        let others = vec((slot(), value::content_of(Just(first.kind))), 0..6);
-        (slot(), others).prop_map(move |(slot, mut puts)| {
-            puts.push((slot, first));
-            PutMany(first.kind, puts)
-        })
-    });
-    prop_oneof![
-        8 => (slot(), any_content()).prop_map(|(slot, content)| Put(slot, content)),
-        16 => (slot(), content(), said()).prop_map(|(slot, content, said)| PutWith(slot, content, said)),
-        2 => (slot(), content()).prop_map(|(slot, content)| PutShared(slot, content)),
-        6 => (slot(), content()).prop_map(|(slot, content)| PutIfAbsent(slot, content)),
-        6 => (slot(), content()).prop_map(|(slot, content)| Update(slot, content)),
-        6 => batch,
-        3 => (slot(), bytes()).prop_map(|(slot, content)| PutReader(slot, Content { kind: Kind::Bytes, ..content })),
-        4 => (slot(), any_content()).prop_map(|(slot, content)| GetOrPut(slot, content)),
-        2 => (slot(), content(), any::<bool>()).prop_map(|(slot, content, fails)| TryGetOrPut(slot, content, fails)),
-        1 => (slot(), refusal()).prop_map(|(slot, refusal)| Refused(slot, refusal)),
-        8 => (slot(), path()).prop_map(|(slot, path)| Read(slot, path)),
-        2 => (value::kind(), slots()).prop_map(|(kind, slots)| GetMany(kind, slots)),
-        4 => (meaning(), 1..8_usize).prop_map(|(meaning, limit)| Entries { meaning, limit }),
-        1 => Just(Stats),
-        8 => (slot(), prop::option::of(span())).prop_map(|(slot, ttl)| Touch(slot, ttl)),
-        2 => (slots(), prop::option::of(span())).prop_map(|(slots, ttl)| TouchMany(slots, ttl)),
-        4 => slot().prop_map(Invalidate),
-        2 => slots().prop_map(InvalidateMany),
-        2 => meaning().prop_map(InvalidateWhere),
-        2 => Just(CleanupExpired),
-        1 => Just(Clear),
-        6 => (slot(), slot()).prop_map(|(from, to)| Copy(from, to)),
-        6 => (slot(), slot()).prop_map(|(from, to)| Rename(from, to)),
-        1 => Just(Sweep),
-        1 => Just(Verify),
-    ]
-}
-
-fn through() -> impl Strategy<Value = Through> {
-    let face = prop_oneof![2 => Just(Face::Blocking), 1 => Just(Face::Async)];
-    (prop::bool::weighted(0.3), face).prop_map(|(second, face)| Through { second, face })
-}
-
-fn time() -> impl Strategy<Value = Move> {
-    let micros = || prop::sample::select(vec![1, 999_999, 1_000_000, 10_000_000, 60_000_000, 3_600_000_000]);
-    prop_oneof![
-        3 => micros().prop_map(Move::Forward),
-        2 => micros().prop_map(Move::Back),
-        6 => (0..100_usize, -1..2_i64).prop_map(|(which, beside)| Move::Boundary { which, beside }),
-    ]
-}
-
-/// A history.
-pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        60 => (through(), operation()).prop_map(|(through, operation)| Step::Call(through, operation)),
-        14 => time().prop_map(Step::Time),
-        1 => Just(Step::Reopen),
-    ];
-    vec(step, 1..most)
 }

@@ -1,5 +1,7 @@
 //! The pairs of backends that the model test goes over, and how a cache over each is opened.
 
+use super::operation::SPACES;
+use super::runtime::InPlace;
 use super::value::LARGEST;
 use crate::support::Place;
 use cacheness::backends::fs::{FsBlobs, FsConfig};
@@ -8,7 +10,7 @@ use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness::core::Rng;
 use cacheness::storage::{BlobBackend, MetadataBackend, OpenContext};
 use cacheness::sync::Cache;
-use cacheness::{Bundle, Bundled, Result};
+use cacheness::{Bundle, Bundled, MemoryConfig, MemoryPolicy, Result, StoreParameters};
 use cacheness_testkit::SeededRng;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +29,48 @@ pub(super) enum Pair {
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
     pub(super) default_ttl: Option<Duration>,
+    pub(super) keeps_parameters: bool,
+    pub(super) memories: Memories,
 }
+
+/// The memory layers of the openings.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Memories {
+    Two([Memory; 2]),
+    /// The first opening serves copies without a proof, and the second one is not used: nobody changes anything but
+    /// through the first.
+    OneUnproven,
+}
+
+/// The memory layer of an opening.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Memory {
+    Unset,
+    None,
+    /// So small that it is full at once.
+    Tiny(MemoryPolicy),
+    Unproven,
+}
+
+impl Memories {
+    pub(super) fn of_both(self) -> [Memory; 2] {
+        match self {
+            Self::Two(memories) => memories,
+            Self::OneUnproven => [Memory::Unproven; 2],
+        }
+    }
+
+    /// Whether the second opening is used.
+    pub(super) fn are_two(self) -> bool {
+        matches!(self, Self::Two(_))
+    }
+}
+
+/// The limit of a tiny memory layer, in bytes.
+pub(super) const TINY: u64 = 64 << 10;
+
+/// The handles of an opening, by the part of the cache.
+pub(super) type Handles = [Cache; SPACES.len()];
 
 /// Chance that goes on where it was when the store is opened again, so that no name is minted twice.
 #[derive(Debug, Clone)]
@@ -63,20 +106,33 @@ impl Home {
         self.in_memory.is_none()
     }
 
-    /// Opens the store once more.
-    pub(super) fn open(&self) -> Result<Cache> {
+    /// Opens the store twice.
+    pub(super) fn open_both(&self) -> Result<[Handles; 2]> {
+        let [one, other] = self.setup.memories.of_both();
+        Ok([self.open(one)?, self.open(other)?])
+    }
+
+    fn open(&self, memory: Memory) -> Result<Handles> {
         let in_place = |scheme: &str, name: &str| format!("{scheme}:{}", self.place.path().join(name).display());
         let builder = Cache::builder()
             .clock(self.place.clock.clone())
             .rng(self.chance.clone())
             .grace(Duration::ZERO)
             .delete_grace(Duration::ZERO)
-            .max_value_size(LARGEST as u64);
+            .max_value_size(LARGEST as u64)
+            .runtime(Arc::new(InPlace));
         let builder = match self.setup.default_ttl {
             Some(ttl) => builder.default_ttl(ttl),
             None => builder,
         };
-        match (self.pair, &self.in_memory) {
+        let builder = if self.setup.keeps_parameters { builder.store_parameters(StoreParameters::On) } else { builder };
+        let builder = match memory {
+            Memory::Unset => builder,
+            Memory::None => builder.no_memory(),
+            Memory::Unproven => builder.memory(MemoryConfig::new().staleness(Duration::from_secs(3600))),
+            Memory::Tiny(policy) => builder.memory(MemoryConfig::new().limit(TINY).policy(policy)),
+        };
+        let cache = match (self.pair, &self.in_memory) {
             (_, Some((index, blobs))) => builder.metadata_backend(index.clone()).blob_backend(blobs.clone()),
             (Pair::Json, _) => builder.metadata(in_place("json", "index.jsonl")).blobs(in_place("fs", "blobs")),
             (Pair::ThirdParty, _) => {
@@ -88,7 +144,13 @@ impl Home {
             }
             (Pair::Sqlite | Pair::Memory | Pair::SqliteInMemory, _) => builder.dir(self.place.path()),
         }
-        .open()
+        .open()?;
+        // Whether it is near its limits, and has every commit tell what is used, an opening learns from its first put.
+        cache.put("first", &0)?;
+        cache.invalidate("first")?;
+        cache.reset_stats();
+        let [_, red, blue] = SPACES.map(|space| space.map(|name| cache.namespace(name)).transpose());
+        Ok([cache.clone(), red?.unwrap_or(cache.clone()), blue?.unwrap_or(cache)])
     }
 }
 
