@@ -6,8 +6,7 @@
 use crate::core::Core;
 use crate::presets::DIR;
 use crate::{Bundle, future, sync};
-use cacheness_core::{Driver, Error, ErrorKind, Op, Result};
-use cacheness_storage::Fields;
+use cacheness_core::{Driver, Error, Op, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 static DEFAULT: Mutex<Option<Arc<Core>>> = Mutex::new(None);
@@ -31,25 +30,11 @@ fn are_same(one: &Core, other: &Core) -> bool {
     Arc::ptr_eq(&one.shared, &other.shared)
 }
 
-/// Says by [`ErrorKind::Closed`] that a cache is closed.
-async fn check_open(core: &Core) -> Result<()> {
-    // The engine looks whether it is closed before it looks for nothing.
-    core.engine.find_many::<()>(&[], Fields::LEAST, |_, _| Ok(())).await.map(drop)
-}
-
-/// The cache, unless it is closed: then it leaves the place of the default.
-fn unless_closed(core: Arc<Core>, open: Result<()>) -> Option<Arc<Core>> {
-    if open.is_err_and(|error| error.kind() == ErrorKind::Closed) {
-        place().take_if(|default| are_same(default, &core));
-        return None;
-    }
-    Some(core)
-}
-
+/// The default cache, unless it is closed: then it leaves its place.
 fn current() -> Option<Arc<Core>> {
-    let core = place().clone()?;
-    let open = core.driver().run(check_open(&core));
-    unless_closed(core, open)
+    let mut place = place();
+    place.take_if(|core| core.engine.check_open().is_err());
+    place.clone()
 }
 
 /// The default cache; opens the one in `./cache` when there is none.
@@ -84,7 +69,7 @@ impl<B> sync::Cache<B> {
     /// returns; this one is the default then all the same.
     pub fn set_default(&self) -> Result<bool> {
         let set = || {
-            self.core().driver().run(check_open(self.core()))?;
+            self.core().engine.check_open()?;
             close(replace(Some(self.core().clone())))
         };
         set().map_err(|error| error.operation("set_default"))
@@ -127,12 +112,10 @@ impl<B> future::Cache<B> {
     ///
     /// As for the blocking face.
     pub async fn set_default(&self) -> Result<bool> {
-        let core = self.core().clone();
-        let open = {
-            let core = core.clone();
-            Op::new(self.core().driver(), async move { check_open(&core).await })
+        let set = async {
+            self.core().engine.check_open()?;
+            close_async(replace(Some(self.core().clone()))).await
         };
-        let set = async { close_async(open.await.map(|()| replace(Some(core)))?).await };
         set.await.map_err(|error| error.operation("set_default"))
     }
 
@@ -162,13 +145,8 @@ impl<B: Bundle> future::Cache<B> {
     ///
     /// As for the blocking face.
     pub async fn default_cache() -> Result<Self> {
-        let default = place().clone();
-        if let Some(core) = default {
-            let asked = core.clone();
-            let open = Op::new(core.driver(), async move { check_open(&asked).await }).await;
-            if let Some(core) = unless_closed(core, open) {
-                return Ok(Self::from_core(core));
-            }
+        if let Some(core) = current() {
+            return Ok(Self::from_core(core));
         }
         // Opening blocks, and so does waiting for somebody who is at it.
         let driver = Driver::opening(B::runtime().map_err(named)?);
