@@ -2,6 +2,7 @@
 
 use crate::Key;
 use crate::core::Core;
+use crate::key::REDACTED;
 use cacheness_core::Result;
 use cacheness_storage::{Field, Fields, Filter, Query, Record};
 use serde_json::Value as Json;
@@ -13,9 +14,6 @@ const PAGE: usize = 1000;
 
 /// How many are told.
 const TOLD: usize = 3;
-
-/// What stands in stored parameters for a value that was not to be kept.
-const REDACTED: &str = "[redacted]";
 
 /// An entry whose parameters are nearly those that were asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,7 @@ mod unordered;
 
 pub use file::{FileContent, file};
 pub(crate) use namespace::Namespace;
-pub(crate) use parameters::redact;
+pub(crate) use parameters::{REDACTED, redact};
 pub(crate) use prepared::{Canonical, Encoding, Prepared, prepare};
 pub use spec::KeySpec;
 pub use unordered::{Unordered, unordered};

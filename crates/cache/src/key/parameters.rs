@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 /// What stands in the place of a value that is not to be kept.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Replaces the values of all fields of these names, at any depth.
 pub(crate) fn redact(json: &mut Json, names: &[String]) {
