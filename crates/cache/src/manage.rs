@@ -161,7 +161,7 @@ impl Core {
     /// Ends what goes on in the background, tells the index what was used, and closes it.
     pub(crate) async fn close(&self) -> Result<()> {
         self.background.join().await;
-        let told = if self.read_only { Ok(()) } else { self.tell_uses().await };
+        let told = self.tell_uses().await;
         let closed = self.engine.close().await;
         match told {
             // A second close is no error.

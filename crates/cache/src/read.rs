@@ -59,13 +59,8 @@ impl Core {
         let fields = judge.fields(Fields::VALUE);
         let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
         let Some(Found { record, stored }) = self.found(key, lookup).await? else { return Ok(None) };
-        match self.engine.decode_as(&record, stored, handler).await {
-            Ok(value) => {
-                self.hit(key, &record, judge.now).await;
-                Ok(Some(value))
-            }
-            Err(error) => self.invalid(key, record.version, error).await,
-        }
+        let decoded = self.engine.decode_as(&record, stored, handler).await;
+        self.hit_or_invalid(key, &record, decoded, judge.now).await
     }
 
     /// The value of a key, shared with the memory layer.
@@ -173,10 +168,23 @@ impl Core {
         fallback: Fallback,
     ) -> Result<Option<(T, Record)>> {
         let Found { record, stored } = found;
-        match self.engine.decode(&record, stored, fallback).await {
+        let decoded = self.engine.decode(&record, stored, fallback).await;
+        let value = self.hit_or_invalid(key, &record, decoded, self.now()).await?;
+        Ok(value.map(|value| (value, record)))
+    }
+
+    /// What was decoded, counted as a hit, or what becomes of what cannot be returned.
+    async fn hit_or_invalid<T>(
+        &self,
+        key: Key,
+        record: &Record,
+        decoded: Result<T>,
+        now: Timestamp,
+    ) -> Result<Option<T>> {
+        match decoded {
             Ok(value) => {
-                self.hit(key, &record, self.now()).await;
-                Ok(Some((value, record)))
+                self.hit(key, record, now).await;
+                Ok(Some(value))
             }
             Err(error) => self.invalid(key, record.version, error).await,
         }
@@ -189,13 +197,8 @@ impl Core {
         let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
         let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
         let record = Record { location: Location::Omitted, ..found.record.clone() };
-        match self.engine.reader(found).await {
-            Ok(reader) => {
-                self.hit(key, &record, judge.now).await;
-                Ok(Some(reader))
-            }
-            Err(error) => self.invalid(key, record.version, error).await,
-        }
+        let reader = self.engine.reader(found).await;
+        self.hit_or_invalid(key, &record, reader, judge.now).await
     }
 
     /// Counts a hit, notes the use, and moves the expiry of what lives while it is used.
