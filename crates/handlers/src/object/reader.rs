@@ -100,6 +100,18 @@ impl<'de> Reader<'de> {
         })
     }
 
+    /// Reads the next token if it is an `f64`: what arrays hold most of.
+    #[inline]
+    pub(super) fn f64(&mut self) -> Option<f64> {
+        let (head, rest) = self.rest.split_first_chunk::<9>()?;
+        let [marker, bits @ ..] = head;
+        if *marker != Marker::F64.to_u8() {
+            return None;
+        }
+        self.rest = rest;
+        Some(f64::from_bits(u64::from_be_bytes(*bits)))
+    }
+
     /// Passes over one value, however deep, without recursion.
     ///
     /// # Errors

@@ -27,6 +27,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity) }
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -35,7 +39,9 @@ impl Writer {
         self.bytes.len()
     }
 
+    #[inline]
     fn put(&mut self, marker: Marker, rest: &[u8]) {
+        self.bytes.reserve(1 + rest.len());
         self.bytes.push(marker.to_u8());
         self.bytes.extend_from_slice(rest);
     }

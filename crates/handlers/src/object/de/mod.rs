@@ -90,13 +90,19 @@ impl fmt::Display for Title<'_> {
 
 impl<'de> Decoder<'de> {
     /// Reads one value with `seed` and makes sure that it was read.
+    #[inline]
     fn value<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         let start = self.reader.position();
         let value = seed.deserialize(&mut *self).map_err(|error| self.fail(error))?;
         if self.reader.position() == start || self.somes != Somes::Around(0) {
-            return Err(self.fail(ObjectError::mismatch("the type left a value unread")));
+            return Err(self.unread());
         }
         Ok(value)
+    }
+
+    #[cold]
+    fn unread(&mut self) -> ObjectError {
+        self.fail(ObjectError::mismatch("the type left a value unread"))
     }
 
     /// Keeps the first error and returns it.
@@ -247,7 +253,14 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         self.visit(token, visitor)
     }
 
+    #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if let Somes::Around(_) = self.somes
+            && let Some(value) = self.reader.f64()
+        {
+            self.somes = Somes::Around(0);
+            return visitor.visit_f64(value);
+        }
         let token = self.token()?;
         self.doubtful |= !matches!(token, Token::F64(_));
         self.visit(token, visitor)

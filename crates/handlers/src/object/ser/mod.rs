@@ -8,6 +8,9 @@ use super::{MAX_DEPTH, Variants};
 use container::Container;
 use serde::ser::{Serialize, Serializer};
 
+/// Room for most values of a few fields, so that they are written without growing.
+const FIRST_BYTES: usize = 1024;
+
 /// The bytes of a value, and whether reading them as its type alone proves them right.
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
@@ -23,7 +26,7 @@ pub(super) struct Encoded {
 ///
 /// `Serialization` for what the format cannot hold, and for what the value's own code returns.
 pub(super) fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Encoded> {
-    let mut encoder = Encoder::default();
+    let mut encoder = Encoder { writer: Writer::with_capacity(FIRST_BYTES), ..Encoder::default() };
     value.serialize(&mut encoder)?;
     Ok(Encoded { bytes: encoder.writer.into_bytes(), doubtful: encoder.doubtful, variants: encoder.variants })
 }
