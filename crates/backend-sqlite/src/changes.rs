@@ -2,8 +2,9 @@
 
 use crate::failure::{corrupt, failure};
 use crate::group::Batch;
+use crate::known::{Known, SystemKeys};
 use crate::rows::{self, select};
-use crate::totals::Totals;
+use crate::totals::{Added, Difference, Totals};
 use crate::usage;
 use cacheness_storage::{
     BlobId, Change, Condition, Digest, EntryKey, Error, ErrorKind, Fields, Location, OnUnmet, Outcome, Patch, Record,
@@ -16,10 +17,10 @@ pub(crate) struct Changes<'c> {
     connection: &'c Connection,
     /// The time of the batch.
     pub(crate) now: Timestamp,
-    /// What the totals change by.
-    pub(crate) totals: Totals,
-    /// The first row that was added to `records`, also when that was taken back.
-    added: Option<i64>,
+    /// What the index held before.
+    known: Known,
+    difference: Difference,
+    added: Option<Added>,
 }
 
 /// The record under a key before a change, as far as the change needs it.
@@ -34,8 +35,10 @@ struct Previous {
 }
 
 impl<'c> Changes<'c> {
-    pub(crate) fn new(connection: &'c Connection, now: Timestamp) -> Self {
-        Self { connection, now, totals: Totals::default(), added: None }
+    /// Changes in a transaction that has begun, of which this much is known.
+    pub(crate) fn new(connection: &'c Connection, now: Timestamp, known: Option<&Known>) -> Result<Self> {
+        let known = known.map_or_else(|| Known::read(connection), |known| Ok(known.clone()))?;
+        Ok(Self { connection, now, known, difference: Difference::default(), added: None })
     }
 
     /// Applies the changes of a batch. After an error, and when the batch [is aborted](Batch::is_aborted), the caller
@@ -55,10 +58,21 @@ impl<'c> Changes<'c> {
         Ok(outcomes)
     }
 
-    /// Writes what the changes add up to, and reads the totals that they leave. The transaction ends with it.
-    pub(crate) fn finish(&self) -> Result<Totals> {
-        self.totals.add_to(self.connection, self.added).map_err(failure)?;
-        Totals::read(self.connection)
+    /// Writes what the changes add up to, and returns what is known then. The transaction ends with it.
+    pub(crate) fn finish(self) -> Result<Known> {
+        let kept = self.known.kept.changed(self.connection, &self.difference, self.added)?;
+        Ok(Known { kept, ..self.known })
+    }
+
+    /// Takes back what was noted since `before`, as the transaction takes back what was written.
+    pub(crate) fn restore(&mut self, before: Difference) {
+        self.difference = before;
+        self.known.system = SystemKeys::Unknown;
+    }
+
+    /// What the changes make of the totals so far.
+    pub(crate) fn difference(&self) -> Difference {
+        self.difference
     }
 
     fn apply(&mut self, change: &Change) -> Result<Outcome> {
@@ -93,19 +107,24 @@ impl<'c> Changes<'c> {
                 if record.created_at < previous.created_at {
                     usage::predate(self.connection, previous.id, record.created_at)?;
                 }
-                self.count(&record.key, -1, previous.blob, previous.stored_size);
+                self.count(&record.key, previous.id, -1, previous.blob, previous.stored_size);
+                self.count(&record.key, previous.id, 1, record.blob(), stored_size);
             }
             None => {
                 let mut statement = self.connection.prepare_cached(rows::INSERT).map_err(failure)?;
                 rows::write(&mut statement, &record.key.as_str(), record)?;
                 let id = self.connection.last_insert_rowid();
-                self.added = Some(self.added.map_or(id, |added| added.min(id)));
+                let first = self.added.map_or(id, |added| added.first.min(id));
+                self.added = Some(Added { first, last: id });
+                self.count(&record.key, id, 1, record.blob(), stored_size);
+                if record.key.is_system() {
+                    self.known.system.add(&record.key);
+                }
                 if record.usage != Usage::default() {
                     usage::write(self.connection, id, record.created_at, record.usage)?;
                 }
             }
         }
-        self.count(&record.key, 1, record.blob(), stored_size);
         self.applied(previous)
     }
 
@@ -140,7 +159,10 @@ impl<'c> Changes<'c> {
     }
 
     fn remove(&mut self, key: &EntryKey, condition: &Condition) -> Result<Outcome> {
-        let previous = self.previous(key, needed_by(condition))?;
+        let previous = match key.is_system() && self.known.system.lack(key, self.connection)? {
+            true => None,
+            false => self.previous(key, needed_by(condition))?,
+        };
         if !is_met(condition, previous.as_ref(), self.now) {
             return Ok(Outcome::Unmet { current: previous.map(|previous| previous.version) });
         }
@@ -186,8 +208,8 @@ impl<'c> Changes<'c> {
     }
 
     /// The totals before this transaction.
-    pub(crate) fn committed(&self) -> Result<Totals> {
-        Totals::read(self.connection)
+    pub(crate) fn committed(&self) -> Totals {
+        self.known.kept.totals
     }
 
     /// Brings rows of `usage` up to date whose records were overwritten.
@@ -197,8 +219,10 @@ impl<'c> Changes<'c> {
 
     /// Gives a usage to records that have none, in the order of their rows, as many as a transaction should; says
     /// whether it got any further.
-    pub(crate) fn complete_usage(&self) -> Result<bool> {
-        usage::complete(self.connection)
+    pub(crate) fn complete_usage(&mut self) -> Result<bool> {
+        let before = self.known.kept.usage_to;
+        self.known.kept.usage_to = usage::complete(self.connection, before)?;
+        Ok(self.known.kept.usage_to > before)
     }
 
     /// Deletes the row of a record; the reference to its blob stays.
@@ -206,15 +230,18 @@ impl<'c> Changes<'c> {
         let delete = "DELETE FROM records WHERE id = ?1";
         self.connection.prepare_cached(delete).and_then(|mut delete| delete.execute([id])).map_err(failure)?;
         usage::delete(self.connection, id)?;
-        self.count(key, -1, blob, stored_size);
+        self.count(key, id, -1, blob, stored_size);
+        if key.is_system() {
+            self.known.system.remove(key);
+        }
         Ok(())
     }
 
-    /// Counts a record in or out, without its blob.
-    fn count(&mut self, key: &EntryKey, sign: i64, blob: Option<BlobId>, stored_size: i64) {
+    /// Counts the record in a row in or out, without its blob.
+    fn count(&mut self, key: &EntryKey, row: i64, sign: i64, blob: Option<BlobId>, stored_size: i64) {
         if !key.is_system() {
-            self.totals.entries += sign;
-            self.totals.bytes += if blob.is_none() { sign * stored_size } else { 0 };
+            let bytes = if blob.is_none() { sign * stored_size } else { 0 };
+            self.difference.add_record(row, &self.known.kept, Totals { entries: sign, bytes, ..Totals::default() });
         }
     }
 
@@ -236,8 +263,7 @@ impl<'c> Changes<'c> {
             .optional()
             .map_err(failure)?;
         if references == Some(1) {
-            self.totals.blobs += 1;
-            self.totals.bytes += size;
+            self.difference.add(Totals { blobs: 1, bytes: size, ..Totals::default() });
         }
         Ok(references.is_some())
     }
@@ -257,9 +283,7 @@ impl<'c> Changes<'c> {
         if references > 0 {
             return Ok(false);
         }
-        self.totals.blobs -= 1;
-        self.totals.bytes -= size;
-        self.totals.condemned += 1;
+        self.difference.add(Totals { blobs: -1, bytes: -size, condemned: 1, ..Totals::default() });
         Ok(true)
     }
 
@@ -267,7 +291,7 @@ impl<'c> Changes<'c> {
         let insert = "INSERT INTO blobs (id, size, refs, condemned_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING";
         let mut insert = self.connection.prepare_cached(insert).map_err(failure)?;
         if insert.execute(params![id.as_bytes(), self.now.as_micros()]).map_err(failure)? == 1 {
-            self.totals.condemned += 1;
+            self.difference.add(Totals { condemned: 1, ..Totals::default() });
             return Ok(applied_to_blob());
         }
         match self.references(id)? {
@@ -296,7 +320,7 @@ impl<'c> Changes<'c> {
         if delete.execute([id.as_bytes()]).map_err(failure)? == 0 {
             return Ok(Outcome::Unmet { current: None });
         }
-        self.totals.condemned -= 1;
+        self.difference.add(Totals { condemned: -1, ..Totals::default() });
         Ok(applied_to_blob())
     }
 

@@ -7,6 +7,7 @@ mod config;
 mod failure;
 mod filter;
 mod group;
+mod known;
 mod open;
 mod page;
 mod place;

@@ -116,10 +116,10 @@ impl Candidates {
 
     /// Removes candidates until the plan has enough. Those that changed meanwhile stay.
     pub(crate) fn remove(&self, changes: &mut Changes<'_>, plan: &Reclaim) -> Result<Reclaimed> {
-        let before = changes.committed()?;
+        let before = changes.committed();
         let count = |before: i64, changed: i64| u64::try_from(before + changed).unwrap_or(0);
         let enough = |changes: &Changes<'_>| {
-            let totals = &changes.totals;
+            let totals = changes.difference().totals;
             plan.is_enough(count(before.bytes, totals.bytes), count(before.entries, totals.entries))
         };
         let mut reclaimed = Reclaimed::default();
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn what_changed_since_it_was_found_stays() {
         let connection = open::memory(&SqliteConfig::default()).unwrap();
-        let mut changes = Changes::new(&connection, NOW);
+        let mut changes = Changes::new(&connection, NOW, None).unwrap();
         let mut put = |key: &str, n| {
             let record = Box::new(Record { version: version(n), ..inline(key, vec![0; 10]) });
             let changes_of_one = vec![Change::Put { record, condition: Condition::Always }];
@@ -259,6 +259,7 @@ mod tests {
         };
         let reclaimed = found.remove(&mut changes, &plan).unwrap();
         assert_eq!(reclaimed.keys, ["same".into()]);
-        assert_eq!((changes.totals.entries, changes.totals.bytes), (2, 20));
+        let totals = changes.difference().totals;
+        assert_eq!((totals.entries, totals.bytes), (2, 20));
     }
 }

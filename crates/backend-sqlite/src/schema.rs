@@ -54,9 +54,10 @@ CREATE TABLE totals (
   bytes INTEGER NOT NULL,
   blobs INTEGER NOT NULL,
   condemned INTEGER NOT NULL,
+  counted_to INTEGER NOT NULL,
   usage_to INTEGER NOT NULL
 ) STRICT;
-INSERT INTO totals (id, entries, bytes, blobs, condemned, usage_to) VALUES (1, 0, 0, 0, 0, 0);
+INSERT INTO totals (id, entries, bytes, blobs, condemned, counted_to, usage_to) VALUES (1, 0, 0, 0, 0, 0, 0);
 ";
 
 /// What a database is.

@@ -1,8 +1,16 @@
-//! The totals of the index: one row, changed once a transaction by what the transaction added up.
+//! The totals of the index: a row that counts the records up to one of them, and the few behind it, which are counted when
+//! the totals are read.
+//!
+//! So a put of a new key changes no page for the sake of the totals: the row would be a second one that every commit
+//! writes, beside the page that new records are appended to.
 
 use crate::failure::failure;
-use cacheness_storage::{MetadataStats, Result, Timestamp};
+use cacheness_storage::{EntryKey, MetadataStats, Result, Timestamp};
 use rusqlite::Connection;
+use std::ops::AddAssign;
+
+/// How many rows may lie behind the last record that the row of totals counts.
+const TAIL: i64 = 16;
 
 /// Totals, or what a transaction changes about them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,15 +21,36 @@ pub(crate) struct Totals {
     pub(crate) condemned: i64,
 }
 
+/// The totals, and how far the tables say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) totals: Totals,
+    /// The last row of `records` that the row of totals counts. The others are its tail.
+    counted_to: i64,
+    /// The last row of `records` up to which each has one in `usage`.
+    pub(crate) usage_to: i64,
+}
+
+/// What a transaction changes about the totals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Difference {
+    /// All of it.
+    pub(crate) totals: Totals,
+    /// What the tail does not tell.
+    counted: Totals,
+}
+
+/// The rows that a transaction added to `records`, also those that were taken back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Added {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
 impl Totals {
     /// Reads the committed totals.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
-        let select = "SELECT entries, bytes, blobs, condemned FROM totals WHERE id = 1";
-        let mut statement = connection.prepare_cached(select).map_err(failure)?;
-        let totals = statement.query_row([], |row| {
-            Ok(Self { entries: row.get(0)?, bytes: row.get(1)?, blobs: row.get(2)?, condemned: row.get(3)? })
-        });
-        totals.map_err(failure)
+        Kept::read(connection).map(|kept| kept.totals)
     }
 
     /// As the contract has them, at the time `now`.
@@ -31,17 +60,72 @@ impl Totals {
         let (entries, bytes, blobs) = (count(entries), count(bytes), count(blobs));
         MetadataStats { entries, bytes, blobs, condemned: count(condemned), now }
     }
+}
 
-    /// Adds these changes to the totals, inside the transaction that they belong to. `added` is the first row that was
-    /// added to `records`: nothing says that it has one in `usage`, and no row behind it was there before.
-    pub(crate) fn add_to(self, connection: &Connection, added: Option<i64>) -> rusqlite::Result<()> {
-        if self == Self::default() && added.is_none() {
-            return Ok(());
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        let Self { entries, bytes, blobs, condemned } = other;
+        self.entries += entries;
+        self.bytes += bytes;
+        self.blobs += blobs;
+        self.condemned += condemned;
+    }
+}
+
+impl Difference {
+    /// Adds what a change of blobs makes of the totals.
+    pub(crate) fn add(&mut self, totals: Totals) {
+        self.totals += totals;
+        self.counted += totals;
+    }
+
+    /// Adds what the record in a row makes of the totals.
+    pub(crate) fn add_record(&mut self, row: i64, kept: &Kept, totals: Totals) {
+        self.totals += totals;
+        if row <= kept.counted_to {
+            self.counted += totals;
         }
-        let update = "UPDATE totals SET entries = entries + ?1, bytes = bytes + ?2, blobs = blobs + ?3, \
-            condemned = condemned + ?4, usage_to = min(usage_to, ?5) WHERE id = 1";
-        let usage_to = added.map_or(i64::MAX, |added| added.saturating_sub(1));
-        let Self { entries, bytes, blobs, condemned } = self;
-        connection.prepare_cached(update)?.execute((entries, bytes, blobs, condemned, usage_to)).map(drop)
+    }
+}
+
+impl Kept {
+    /// Reads the committed totals.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let select = "SELECT entries + tail_entries, bytes + tail_bytes, blobs, condemned, counted_to, usage_to \
+            FROM totals, (SELECT count(*) AS tail_entries, \
+            coalesce(sum(CASE WHEN blob IS NULL THEN stored_size END), 0) AS tail_bytes FROM records \
+            WHERE id > (SELECT counted_to FROM totals WHERE id = 1) AND key < ?1) WHERE id = 1";
+        let mut statement = connection.prepare_cached(select).map_err(failure)?;
+        let kept = statement.query_row([EntryKey::SYSTEM.to_string()], |row| {
+            let totals =
+                Totals { entries: row.get(0)?, bytes: row.get(1)?, blobs: row.get(2)?, condemned: row.get(3)? };
+            Ok(Self { totals, counted_to: row.get(4)?, usage_to: row.get(5)? })
+        });
+        kept.map_err(failure)
+    }
+
+    /// The totals after a difference, written inside the transaction that makes it as far as the tail does not tell.
+    pub(crate) fn changed(
+        mut self,
+        connection: &Connection,
+        difference: &Difference,
+        added: Option<Added>,
+    ) -> Result<Self> {
+        let before = self.usage_to;
+        self.totals += difference.totals;
+        if let Some(added) = added {
+            self.usage_to = before.min(added.first.saturating_sub(1));
+        }
+        let is_long = added.is_some_and(|added| added.last > self.counted_to.saturating_add(TAIL));
+        if difference.counted == Totals::default() && !is_long && self.usage_to == before {
+            return Ok(self);
+        }
+        let update = "UPDATE totals SET entries = ?1, bytes = ?2, blobs = ?3, condemned = ?4, usage_to = ?5, \
+            counted_to = (SELECT coalesce(max(id), 0) FROM records) WHERE id = 1 RETURNING counted_to";
+        let mut update = connection.prepare_cached(update).map_err(failure)?;
+        let Totals { entries, bytes, blobs, condemned } = self.totals;
+        let values = (entries, bytes, blobs, condemned, self.usage_to);
+        self.counted_to = update.query_row(values, |row| row.get(0)).map_err(failure)?;
+        Ok(self)
     }
 }

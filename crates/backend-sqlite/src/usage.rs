@@ -46,25 +46,22 @@ pub(crate) fn lags(connection: &Connection) -> Result<bool> {
     connection.prepare_cached(select).and_then(|mut select| select.query_row([LAG], |row| row.get(0))).map_err(failure)
 }
 
-/// Gives a row to the next records that have none; says whether it got any further.
-pub(crate) fn complete(connection: &Connection) -> Result<bool> {
-    let select = "SELECT id, created_at FROM records WHERE id > (SELECT usage_to FROM totals WHERE id = 1) \
-        ORDER BY id LIMIT ?1";
+/// Gives a row to the next records behind the row `usage_to`; says how far it got.
+pub(crate) fn complete(connection: &Connection, usage_to: i64) -> Result<i64> {
+    let select = "SELECT id, created_at FROM records WHERE id > ?1 ORDER BY id LIMIT ?2";
     let insert = "INSERT INTO usage (id, not_before, hits) VALUES (?1, ?2, 0) ON CONFLICT DO NOTHING";
     let mut select = connection.prepare_cached(select).map_err(failure)?;
-    let mut found = select.query([COMPLETED]).map_err(failure)?;
-    let mut last = None;
+    let mut found = select.query([usage_to, COMPLETED]).map_err(failure)?;
+    let mut last = usage_to;
     while let Some(row) = found.next().map_err(failure)? {
         let (id, created_at): (i64, i64) = row.try_into().map_err(failure)?;
         run(connection, insert, params![id, created_at])?;
-        last = Some(id);
+        last = id;
     }
-    let update = "UPDATE totals SET usage_to = ?1 WHERE id = 1 AND usage_to < ?1";
-    connection
-        .prepare_cached(update)
-        .and_then(|mut update| update.execute([last]))
-        .map(|rows| rows > 0)
-        .map_err(failure)
+    if last > usage_to {
+        run(connection, "UPDATE totals SET usage_to = ?1 WHERE id = 1", params![last])?;
+    }
+    Ok(last)
 }
 
 fn run(connection: &Connection, sql: &'static str, values: &[&dyn ToSql]) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::changes::Changes;
 use crate::failure::{again, closed, failure, is_busy};
 use crate::group::{Batch, Follower, Group, Outcomes};
+use crate::known::{Known, Last};
 use crate::totals::Totals;
 use crate::transaction::Transaction;
 use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Reclaimed, Result};
@@ -20,8 +21,8 @@ pub(crate) struct Writer {
     generations: Generations,
     clock: Arc<dyn Clock>,
     busy_timeout: Duration,
-    /// The totals that the last commit left.
-    committed: Mutex<Option<Totals>>,
+    /// What the last commit left; `None` before the first, and after one of which nobody knows.
+    last: Mutex<Option<Last>>,
 }
 
 impl Writer {
@@ -31,8 +32,8 @@ impl Writer {
         clock: Arc<dyn Clock>,
         busy_timeout: Duration,
     ) -> Self {
-        let (connection, group, committed) = (Mutex::new(Some(connection)), Group::default(), Mutex::default());
-        Self { connection, group, generations, clock, busy_timeout, committed }
+        let (connection, group, last) = (Mutex::new(Some(connection)), Group::default(), Mutex::default());
+        Self { connection, group, generations, clock, busy_timeout, last }
     }
 
     /// What every commit marks.
@@ -82,10 +83,9 @@ impl Writer {
                 Err(error) if is_busy(&error) => return Ok(None),
                 begun => begun.map_err(failure)?,
             };
-            let mut changes = Changes::new(connection, self.clock.now());
+            let mut changes = self.changes(connection)?;
             let result = change(&mut changes)?;
-            let totals = changes.finish()?;
-            self.publish(transaction, changed(&result), totals)?;
+            self.publish(transaction, changed(&result), changes.finish()?)?;
             Ok(Some(result))
         })
     }
@@ -114,7 +114,7 @@ impl Writer {
             }
             error
         })?;
-        let mut changes = Changes::new(connection, self.clock.now());
+        let mut changes = self.changes(connection)?;
         let outcomes = changes.apply_all(batch)?;
         if batch.is_aborted(&outcomes) {
             return Ok(outcomes);
@@ -123,11 +123,11 @@ impl Writer {
         let committed = self
             .gather(&transaction, &mut changes, batch.changes.len(), &mut joined)
             .and_then(|()| changes.finish())
-            .and_then(|totals| {
+            .and_then(|known| {
                 let followed =
                     joined.iter().filter_map(|(follower, outcomes)| Some((follower.batch(), outcomes.as_ref().ok()?)));
                 let batches = followed.chain([(batch, &outcomes)]);
-                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)), totals)
+                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)), known)
             });
         for (follower, outcomes) in joined {
             follower.answer(match &committed {
@@ -138,27 +138,35 @@ impl Writer {
         committed.map(|()| outcomes)
     }
 
-    /// Makes a transaction final that changes these keys. They are marked before anybody can see it, until nothing is
-    /// under way any more, whatever became of it.
+    /// Changes in a transaction that has begun.
+    fn changes<'c>(&self, connection: &'c Connection) -> Result<Changes<'c>> {
+        let last = self.last();
+        let known = last.as_ref().and_then(|last| last.known(&self.generations));
+        Changes::new(connection, self.clock.now(), known)
+    }
+
+    /// Makes a transaction final that changes these keys and leaves what is `known`. They are marked before anybody can
+    /// see it, until nothing is under way any more, whatever became of it.
     fn publish<'k>(
         &self,
         transaction: Transaction<'_>,
         keys: impl IntoIterator<Item = &'k EntryKey>,
-        totals: Totals,
+        known: Known,
     ) -> Result<()> {
+        let last = Last::new(known, &self.generations);
         let _changing = self.generations.change(keys.into_iter().map(|key| key.as_str().as_bytes()));
         let committed = transaction.commit().map_err(uncertain);
-        *self.totals() = committed.is_ok().then_some(totals);
+        *self.last() = committed.is_ok().then_some(last);
         committed
     }
 
     /// The totals that the last commit left; `None` before the first, and after one of which nobody knows.
     pub(crate) fn committed(&self) -> Option<Totals> {
-        *self.totals()
+        self.last().as_ref().map(|last| last.known.kept.totals)
     }
 
-    fn totals(&self) -> MutexGuard<'_, Option<Totals>> {
-        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> MutexGuard<'_, Option<Last>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Applies the batches of those who wait, each as a part of its own.
@@ -175,7 +183,7 @@ impl Writer {
             let batch = follower.batch();
             size += batch.changes.len().max(1);
             changes.now = self.clock.now();
-            let before = changes.totals;
+            let before = changes.difference();
             let outcomes = match transaction.begin_part() {
                 Ok(()) => changes.apply_all(batch),
                 Err(error) => Err(failure(error)),
@@ -188,7 +196,7 @@ impl Writer {
                 return Err(error);
             }
             if !keep {
-                changes.totals = before;
+                changes.restore(before);
             }
             joined.push((follower, outcomes));
         }

@@ -40,5 +40,6 @@ CREATE TABLE totals (
   bytes INTEGER NOT NULL,
   blobs INTEGER NOT NULL,
   condemned INTEGER NOT NULL,
+  counted_to INTEGER NOT NULL,
   usage_to INTEGER NOT NULL
 ) STRICT;
