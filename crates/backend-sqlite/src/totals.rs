@@ -60,6 +60,10 @@ impl Totals {
         let (entries, bytes, blobs) = (count(entries), count(bytes), count(blobs));
         MetadataStats { entries, bytes, blobs, condemned: count(condemned), now }
     }
+
+    fn values(self, usage_to: i64) -> (i64, i64, i64, i64, i64) {
+        (self.entries, self.bytes, self.blobs, self.condemned, usage_to)
+    }
 }
 
 impl AddAssign for Totals {
@@ -117,15 +121,18 @@ impl Kept {
             self.usage_to = before.min(added.first.saturating_sub(1));
         }
         let is_long = added.is_some_and(|added| added.last > self.counted_to.saturating_add(TAIL));
-        if difference.counted == Totals::default() && !is_long && self.usage_to == before {
-            return Ok(self);
+        if is_long {
+            let update = "UPDATE totals SET entries = ?1, bytes = ?2, blobs = ?3, condemned = ?4, usage_to = ?5, \
+                counted_to = (SELECT coalesce(max(id), 0) FROM records) WHERE id = 1 RETURNING counted_to";
+            let values = self.totals.values(self.usage_to);
+            let mut update = connection.prepare_cached(update).map_err(failure)?;
+            self.counted_to = update.query_row(values, |row| row.get(0)).map_err(failure)?;
+        } else if difference.counted != Totals::default() || self.usage_to != before {
+            let update = "UPDATE totals SET entries = entries + ?1, bytes = bytes + ?2, blobs = blobs + ?3, \
+                condemned = condemned + ?4, usage_to = ?5 WHERE id = 1";
+            let values = difference.counted.values(self.usage_to);
+            connection.prepare_cached(update).and_then(|mut update| update.execute(values)).map_err(failure)?;
         }
-        let update = "UPDATE totals SET entries = ?1, bytes = ?2, blobs = ?3, condemned = ?4, usage_to = ?5, \
-            counted_to = (SELECT coalesce(max(id), 0) FROM records) WHERE id = 1 RETURNING counted_to";
-        let mut update = connection.prepare_cached(update).map_err(failure)?;
-        let Totals { entries, bytes, blobs, condemned } = self.totals;
-        let values = (entries, bytes, blobs, condemned, self.usage_to);
-        self.counted_to = update.query_row(values, |row| row.get(0)).map_err(failure)?;
         Ok(self)
     }
 }

@@ -25,6 +25,16 @@ impl<'c> Transaction<'c> {
         run(self.0, "RELEASE part")
     }
 
+    /// How many rows the connection has written so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.0.total_changes()
+    }
+
+    /// Whether SQLite took it back because of an error.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_autocommit()
+    }
+
     /// Makes it final. After an error it may or may not be.
     pub(crate) fn commit(self) -> rusqlite::Result<()> {
         run(self.0, "COMMIT")

@@ -6,7 +6,7 @@ use crate::group::{Batch, Follower, Group, Outcomes};
 use crate::known::{Known, Last};
 use crate::totals::Totals;
 use crate::transaction::Transaction;
-use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Reclaimed, Result};
+use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Outcome, Reclaimed, Result};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -105,7 +105,40 @@ impl Writer {
         }
     }
 
+    /// Commits a batch, and those of others that wait, in one transaction. When one of them leaves a part of itself behind,
+    /// which nothing but the end of the transaction takes back, each has a transaction of its own.
     fn lead(&self, connection: &Connection, batch: &Batch) -> Outcomes {
+        let mut joined = Vec::new();
+        let led = self.transact(connection, batch, |transaction, changes| {
+            self.gather(transaction, changes, batch.changes.len(), &mut joined)
+        });
+        let (led, is_spoiled) = match led {
+            Err(Broken::Spoiled) => (self.alone(connection, batch), true),
+            Err(Broken::Lost(error)) => (Err(error), false),
+            Ok(outcomes) => (Ok(outcomes), false),
+        };
+        for (follower, outcomes) in joined {
+            let outcomes = match &led {
+                _ if is_spoiled => self.alone(connection, follower.batch()),
+                Ok(_) => outcomes,
+                Err(error) => outcomes.and_then(|_| Err(again(error))),
+            };
+            follower.answer(outcomes);
+        }
+        led
+    }
+
+    fn alone(&self, connection: &Connection, batch: &Batch) -> Outcomes {
+        self.transact(connection, batch, |_, _| Ok(Vec::new())).map_err(Broken::into_error)
+    }
+
+    /// Commits a batch, and what else `gather` finds.
+    fn transact(
+        &self,
+        connection: &Connection,
+        batch: &Batch,
+        gather: impl FnOnce(&Transaction<'_>, &mut Changes<'_>) -> Result<Vec<EntryKey>, Broken>,
+    ) -> Result<Vec<Outcome>, Broken> {
         let transaction = Transaction::begin(connection).map_err(|error| {
             let error = failure(error);
             // Those who wait, wait for the same lock.
@@ -116,26 +149,12 @@ impl Writer {
         })?;
         let mut changes = self.changes(connection)?;
         let outcomes = changes.apply_all(batch)?;
-        if batch.is_aborted(&outcomes) {
-            return Ok(outcomes);
+        if !batch.is_aborted(&outcomes) {
+            let gathered = gather(&transaction, &mut changes)?;
+            let known = changes.finish()?;
+            self.publish(transaction, batch.changed(&outcomes).chain(&gathered), known)?;
         }
-        let mut joined = Vec::new();
-        let committed = self
-            .gather(&transaction, &mut changes, batch.changes.len(), &mut joined)
-            .and_then(|()| changes.finish())
-            .and_then(|known| {
-                let followed =
-                    joined.iter().filter_map(|(follower, outcomes)| Some((follower.batch(), outcomes.as_ref().ok()?)));
-                let batches = followed.chain([(batch, &outcomes)]);
-                self.publish(transaction, batches.flat_map(|(batch, outcomes)| batch.changed(outcomes)), known)
-            });
-        for (follower, outcomes) in joined {
-            follower.answer(match &committed {
-                Ok(()) => outcomes,
-                Err(error) => outcomes.and_then(|_| Err(again(error))),
-            });
-        }
-        committed.map(|()| outcomes)
+        Ok(outcomes)
     }
 
     /// Changes in a transaction that has begun.
@@ -169,39 +188,97 @@ impl Writer {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies the batches of those who wait, each as a part of its own.
+    /// Applies the batches of those who wait; returns the keys that they change.
     fn gather(
         &self,
         transaction: &Transaction<'_>,
         changes: &mut Changes<'_>,
         mut size: usize,
         joined: &mut Vec<(Follower, Outcomes)>,
-    ) -> Result<()> {
+    ) -> Result<Vec<EntryKey>, Broken> {
+        let mut changed = Vec::new();
         while size < MAX_CHANGES
             && let Some(follower) = self.group.next()
         {
             let batch = follower.batch();
             size += batch.changes.len().max(1);
             changes.now = self.clock.now();
-            let before = changes.difference();
-            let outcomes = match transaction.begin_part() {
-                Ok(()) => changes.apply_all(batch),
-                Err(error) => Err(failure(error)),
+            let outcomes = match batch.may_abort() {
+                true => apply_as_part(transaction, changes, batch),
+                false => apply_directly(transaction, changes, batch),
             };
-            let keep = outcomes.as_ref().is_ok_and(|outcomes| !batch.is_aborted(outcomes));
-            if let Err(error) = transaction.end_part(keep) {
-                // After some errors, such as a full device, SQLite takes the whole transaction back.
-                let error = outcomes.err().unwrap_or_else(|| failure(error));
-                follower.answer(Err(again(&error)));
-                return Err(error);
-            }
-            if !keep {
-                changes.restore(before);
-            }
+            let broken = match outcomes {
+                Ok(outcomes) => {
+                    if let Ok(outcomes) = &outcomes {
+                        changed.extend(batch.changed(outcomes).cloned());
+                    }
+                    joined.push((follower, outcomes));
+                    continue;
+                }
+                Err(broken) => broken,
+            };
+            let outcomes = match &broken {
+                Broken::Lost(error) => Err(again(error)),
+                Broken::Spoiled => Ok(Vec::new()),
+            };
             joined.push((follower, outcomes));
+            return Err(broken);
         }
-        Ok(())
+        Ok(changed)
     }
+}
+
+/// Why a transaction cannot be committed.
+#[derive(Debug)]
+enum Broken {
+    /// SQLite took it back, or cannot.
+    Lost(Error),
+    /// A part of a batch stands in it that is not to stay.
+    Spoiled,
+}
+
+impl Broken {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Lost(error) => error,
+            Self::Spoiled => Error::new(ErrorKind::Internal, "a transaction of one batch was spoiled by another"),
+        }
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+/// Applies a batch inside the transaction of others.
+fn apply_directly(transaction: &Transaction<'_>, changes: &mut Changes<'_>, batch: &Batch) -> Result<Outcomes, Broken> {
+    let before = transaction.written();
+    match changes.apply_all(batch) {
+        // After some errors, such as a full device, SQLite takes the whole transaction back.
+        Err(error) if transaction.is_over() => Err(Broken::Lost(error)),
+        Err(_) if transaction.written() > before => Err(Broken::Spoiled),
+        outcomes => Ok(outcomes),
+    }
+}
+
+/// Applies a batch inside the transaction of others, so that all of it can be taken back.
+fn apply_as_part(transaction: &Transaction<'_>, changes: &mut Changes<'_>, batch: &Batch) -> Result<Outcomes, Broken> {
+    let before = changes.difference();
+    let outcomes = match transaction.begin_part() {
+        Ok(()) => changes.apply_all(batch),
+        Err(error) => Err(failure(error)),
+    };
+    let keep = outcomes.as_ref().is_ok_and(|outcomes| !batch.is_aborted(outcomes));
+    if let Err(error) = transaction.end_part(keep) {
+        // After some errors, such as a full device, SQLite takes the whole transaction back.
+        return Err(Broken::Lost(outcomes.err().unwrap_or_else(|| failure(error))));
+    }
+    if !keep {
+        changes.restore(before);
+    }
+    Ok(outcomes)
 }
 
 /// An error of a `COMMIT`: it may have happened, so nobody may try again.
@@ -213,7 +290,7 @@ fn uncertain(error: rusqlite::Error) -> Error {
 mod tests {
     use super::*;
     use crate::{SqliteConfig, open};
-    use cacheness_storage::{Change, Condition, Durability, Fields, Location, OnUnmet, Outcome, Record, Timestamp};
+    use cacheness_storage::{Change, Condition, Durability, Fields, Location, OnUnmet, Record, Timestamp};
     use cacheness_testkit::records::{NOW, blob, in_blob, inline, sample};
     use rusqlite::config::DbConfig;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -289,7 +366,7 @@ mod tests {
         let commit = &|changes, on_unmet| writer.commit(Batch { changes, on_unmet });
         thread::scope(|scope| {
             let goods: Vec<_> = (0..5).map(|n| scope.spawn(move || commit(vec![good(n)], OnUnmet::Skip))).collect();
-            let failed = scope.spawn(|| commit(vec![good(10), good(11), bad()], OnUnmet::Skip));
+            let failed = scope.spawn(|| commit(vec![good(10), good(11), bad()], OnUnmet::Abort));
             let aborted = scope.spawn(|| commit(vec![good(20), present()], OnUnmet::Abort));
             for outcomes in goods {
                 assert!(outcomes.join().unwrap().unwrap()[0].is_applied());
@@ -306,6 +383,32 @@ mod tests {
         assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false, false]);
         let totals = writer.with(crate::totals::Totals::read).unwrap();
         assert_eq!((totals.entries, totals.bytes, totals.blobs, totals.condemned), (5, 50, 5, 0));
+    }
+
+    #[test]
+    fn a_batch_that_fails_in_its_middle_takes_nothing_of_the_others_with_it() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let clock = Arc::new(Gate::new(3));
+        let writer = &clock.writer(connection);
+        let put = |record| Change::Put { record: Box::new(record), condition: Condition::Always };
+        let good = &|n: u64| put(in_blob(&format!("good {n}"), blob(n), 10));
+        let bad = || put(Record { location: Location::Omitted, ..sample("bad") });
+        let commit = &|changes| writer.commit(Batch { changes, on_unmet: OnUnmet::Skip });
+        thread::scope(|scope| {
+            let leader = scope.spawn(|| commit(vec![good(0)]));
+            clock.wait_for_leader();
+            let followers: Vec<_> = (1..3).map(|n| scope.spawn(move || commit(vec![good(n)]))).collect();
+            let failed = scope.spawn(|| commit(vec![good(10), bad()]));
+            for outcomes in followers.into_iter().chain([leader]) {
+                assert!(outcomes.join().unwrap().unwrap()[0].is_applied());
+            }
+            assert_eq!(failed.join().unwrap().unwrap_err().kind(), ErrorKind::Internal);
+        });
+        let keys = ["good 0", "good 1", "good 2", "good 10"].map(Into::into);
+        let found = writer.with(|connection| crate::page::records(connection, &keys, Fields::LEAST)).unwrap();
+        assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, true, false]);
+        let totals = writer.with(crate::totals::Totals::read).unwrap();
+        assert_eq!((totals.entries, totals.bytes, totals.blobs), (3, 30, 3));
     }
 
     fn put_alone(writer: &Writer, record: Record) -> Outcomes {

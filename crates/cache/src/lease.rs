@@ -107,7 +107,7 @@ pub(crate) fn check_lease(lease: Duration) -> Result<Duration> {
 }
 
 fn name_of(key: Key) -> String {
-    format!("lease/{}", key.entry_key())
+    ["lease/", key.entry_key().as_str()].concat()
 }
 
 impl Core {

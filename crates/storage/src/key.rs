@@ -24,7 +24,7 @@ impl EntryKey {
 
     /// The key of a system record.
     pub fn system(name: &str) -> Self {
-        Self(Arc::from(format!("{}{name}", Self::SYSTEM)))
+        Self(Arc::from([Self::SYSTEM.encode_utf8(&mut [0; 4]), name].concat()))
     }
 
     /// Whether it is the key of a system record.
