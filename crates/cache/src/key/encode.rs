@@ -2,7 +2,7 @@
 //! `docs/format.md` draws it.
 
 use super::compound::{Compound, Entries, Sorted};
-use super::{FILE_NAME, KEY_NAME, SPEC_NAME, UNORDERED_NAME, tag};
+use super::{FILE_NAME, KEY_NAME, Key, SPEC_NAME, UNORDERED_NAME, spare, tag};
 use serde::ser::{self, Serialize};
 use std::fmt::{self, Display};
 
@@ -42,8 +42,8 @@ pub(super) struct Encoder {
     deepest: usize,
     /// The next value is bytes, to be taken as they are.
     is_raw: bool,
-    /// The bytes of a key that is not inside anything: it stands for itself.
-    whole_key: Option<Vec<u8>>,
+    /// A key that is not inside anything: it stands for itself.
+    whole_key: Option<Key>,
     /// Files are named by their paths, and have to be read.
     has_files: bool,
 }
@@ -54,10 +54,26 @@ pub(super) enum Encoded {
     Bytes(Vec<u8>),
     /// Bytes that name files to read.
     Files(Vec<u8>),
-    Key(Vec<u8>),
+    Key(Key),
 }
 
 impl Encoder {
+    /// One that writes into this thread's spare buffer.
+    #[inline]
+    pub(super) fn spare() -> Self {
+        Self { out: spare::take(), ..Self::default() }
+    }
+
+    /// The key that is all there is.
+    pub(super) fn whole_key(&self) -> Option<Key> {
+        self.whole_key
+    }
+
+    /// Whether files have to be read.
+    pub(super) fn has_files(&self) -> bool {
+        self.has_files
+    }
+
     pub(super) fn finish(self) -> Encoded {
         match self.whole_key {
             Some(key) => Encoded::Key(key),
@@ -66,6 +82,7 @@ impl Encoder {
         }
     }
 
+    #[inline]
     fn prefixed(&mut self, bytes: &[u8]) -> Result<()> {
         let length = u32::try_from(bytes.len()).map_err(|_| EncodeError("a parameter has more than 4 GiB".into()))?;
         self.out.extend_from_slice(&length.to_le_bytes());
@@ -73,11 +90,13 @@ impl Encoder {
         Ok(())
     }
 
+    #[inline]
     fn tagged(&mut self, tag: u8, names: &[&str]) -> Result<()> {
         self.out.push(tag);
         names.iter().try_for_each(|name| self.prefixed(name.as_bytes()))
     }
 
+    #[inline]
     fn whole(&mut self, negative: bool, magnitude: u128) {
         let bytes = magnitude.to_be_bytes();
         let significant = bytes.len() - magnitude.leading_zeros() as usize / 8;
@@ -108,6 +127,7 @@ impl Encoder {
     }
 
     /// Appends bytes as they are; `value` must be bytes. Returns how many.
+    #[inline]
     fn raw<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<usize> {
         let start = self.out.len();
         self.is_raw = true;
@@ -258,7 +278,10 @@ impl<'e> ser::Serializer for &'e mut Encoder {
                 let is_whole = self.depth == 0 && self.out.is_empty();
                 self.out.push(tag::KEY);
                 match self.raw(value)? {
-                    16 | 32 if is_whole => self.whole_key = Some(self.out.split_off(1)),
+                    16 | 32 if is_whole => {
+                        self.whole_key = self.out.get(1..).and_then(Key::from_bytes);
+                        self.out.truncate(1);
+                    }
                     16 => {}
                     32 => self.out.truncate(self.out.len() - 16),
                     _ => return Err(malformed()),

@@ -10,6 +10,7 @@ mod namespace;
 mod parameters;
 mod prepared;
 mod resolve;
+mod spare;
 mod spec;
 mod tag;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use serde::ser::Serializer;
 use serde::{Serialize, ser};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Write;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -76,7 +78,13 @@ impl Key {
 
     /// The key of some parameters in a namespace; a key stays what it is in any. Blocks as [`of`](Self::of) does.
     pub(crate) fn of_in<K: Serialize>(namespace: Option<&Namespace>, parameters: K) -> Result<Self> {
-        Ok(Encoding::of(parameters)?.resolve()?.key(namespace))
+        prepare(namespace, parameters)?.resolve()
+    }
+
+    /// The key of 16 bytes, or of all 32 of its digest.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&id, rest) = bytes.split_first_chunk()?;
+        Some(Self { id, rest: rest.try_into().ok() })
     }
 
     fn digest(namespace: Option<&Namespace>, canonical: &[u8]) -> Self {
@@ -97,7 +105,7 @@ impl Key {
     /// [`ErrorKind::InvalidKey`] for anything else.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = || Error::new(ErrorKind::InvalidKey, "a key is 32 lower-case hexadecimal digits").key(text);
-        hex::parse(text).map(|id| Self { id, rest: None }).ok_or_else(bad)
+        hex::parse(text).map(Self::of_id).ok_or_else(bad)
     }
 
     /// All 256 bits, when the key was derived and not parsed.
@@ -107,6 +115,29 @@ impl Key {
         id.copy_from_slice(&self.id);
         rest.copy_from_slice(&self.rest?);
         Some(digest)
+    }
+
+    /// Whether all of its digest is known, and is another one.
+    #[inline]
+    pub(crate) fn is_known_to_differ_from(&self, digest: &[u8; 32]) -> bool {
+        let (id, rest) = digest.split_at(16);
+        self.rest.is_some_and(|own| own != rest) || self.rest.is_some() && self.id != id
+    }
+
+    /// The half of the digest that it is known by.
+    pub(crate) fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// Bits that tell keys apart where nothing depends on how well.
+    pub(crate) fn spread(&self) -> u64 {
+        let [.., last] = self.id;
+        u64::from(last)
+    }
+
+    /// The key that is known by this half of its digest.
+    pub(crate) fn of_id(id: [u8; 16]) -> Self {
+        Self { id, rest: None }
     }
 
     pub(crate) fn entry_key(&self) -> EntryKey {
@@ -216,10 +247,18 @@ pub fn hash_content<T: Serialize + ?Sized>(content: &T) -> Result<[u8; 32]> {
 fn digest(namespace: &str, canonical: &[u8]) -> [u8; 32] {
     static HASH_KEY: OnceLock<[u8; 32]> = OnceLock::new();
     let hash_key = HASH_KEY.get_or_init(|| blake3::derive_key(CONTEXT, &[]));
+    let length = (namespace.len() as u64).to_le_bytes();
+    let parts = [&length, namespace.as_bytes(), canonical];
+    // In one piece, a few blocks are hashed without setting up a hasher for many.
+    let mut block = [0; 256];
+    let mut rest = block.as_mut_slice();
+    if parts.iter().all(|part| rest.write_all(part).is_ok()) {
+        let unused = rest.len();
+        let used = block.get(..block.len() - unused).unwrap_or_default();
+        return *blake3::keyed_hash(hash_key, used).as_bytes();
+    }
     let mut hasher = blake3::Hasher::new_keyed(hash_key);
-    hasher.update(&(namespace.len() as u64).to_le_bytes());
-    hasher.update(namespace.as_bytes());
-    hasher.update(canonical);
+    parts.iter().for_each(|part| _ = hasher.update(part));
     *hasher.finalize().as_bytes()
 }
 

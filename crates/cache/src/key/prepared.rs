@@ -1,8 +1,8 @@
 //! From parameters to a key in two steps: encoding them at the call, and reading files where that may block.
 
 use super::encode::{Encoded, Encoder};
-use super::{Key, Namespace, decode, invalid, resolve};
-use cacheness_core::{Error, ErrorKind, Result};
+use super::{Key, Namespace, decode, invalid, resolve, spare};
+use cacheness_core::Result;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ pub(crate) struct Encoding(Encoded);
 impl Encoding {
     /// Encodes parameters. Reads nothing.
     pub(crate) fn of<K: Serialize>(parameters: K) -> Result<Self> {
-        let mut encoder = Encoder::default();
+        let mut encoder = Encoder::spare();
         parameters.serialize(&mut encoder).map_err(invalid)?;
         Ok(Self(encoder.finish()))
     }
@@ -28,10 +28,7 @@ impl Encoding {
         match self.0 {
             Encoded::Bytes(bytes) => Ok(Canonical::Bytes(bytes)),
             Encoded::Files(bytes) => resolve::resolve(&bytes).map(Canonical::Bytes),
-            Encoded::Key(bytes) => match bytes.split_first_chunk() {
-                Some((&id, rest)) => Ok(Canonical::Key(Key { id, rest: rest.try_into().ok() })),
-                None => Err(Error::new(ErrorKind::InvalidKey, "a key has at least 16 bytes")),
-            },
+            Encoded::Key(key) => Ok(Canonical::Key(key)),
         }
     }
 }
@@ -89,9 +86,15 @@ impl Prepared {
 /// The key of some parameters, unless files have to be read for it: that is for [`Prepared::resolve`], away from the
 /// reactor.
 pub(crate) fn prepare<K: Serialize>(namespace: Option<&Namespace>, parameters: K) -> Result<Prepared> {
-    let encoding = Encoding::of(parameters)?;
-    if encoding.names_files() {
-        return Ok(Prepared::Deferred(encoding, namespace.cloned()));
-    }
-    Ok(Prepared::Ready(encoding.resolve()?.key(namespace)))
+    let mut encoder = Encoder::spare();
+    parameters.serialize(&mut encoder).map_err(invalid)?;
+    let key = match encoder.whole_key() {
+        Some(key) => key,
+        None if encoder.has_files() => {
+            return Ok(Prepared::Deferred(Encoding(encoder.finish()), namespace.cloned()));
+        }
+        None => Key::digest(namespace, &encoder.out),
+    };
+    spare::give(encoder.out);
+    Ok(Prepared::Ready(key))
 }
