@@ -6,8 +6,8 @@ const BLOCK: usize = 8;
 /// Counters that a hash touches.
 const ROWS: u32 = 4;
 
-/// Words at the beginning.
-const WORDS: usize = 64;
+/// Blocks at the beginning.
+const BLOCKS: usize = 8;
 
 /// How many times the number of entries is counted before everything is halved.
 const SAMPLE: u64 = 10;
@@ -18,35 +18,38 @@ const SAMPLE: u64 = 10;
 /// Hash- and Space-Efficient Bloom Filters" (2009). There are 16 counters or more for each entry, 8 to 16 bytes.
 #[derive(Debug)]
 pub(super) struct Sketch {
-    /// A power of two of words.
-    words: Vec<u64>,
+    /// A power of two of blocks.
+    blocks: Vec<[u64; BLOCK]>,
     additions: u64,
     sample: u64,
 }
 
 impl Sketch {
     pub(super) fn new() -> Self {
-        Self { words: vec![0; WORDS], additions: 0, sample: SAMPLE * WORDS as u64 }
+        Self { blocks: vec![[0; BLOCK]; BLOCKS], additions: 0, sample: SAMPLE * (BLOCKS * BLOCK) as u64 }
     }
 
     /// Grows with the number of entries. Estimates stay: what shared a counter still finds its count, in a copy.
     pub(super) fn fit(&mut self, entries: usize) {
-        while self.words.len() < entries {
-            self.words.extend_from_within(..);
+        while self.blocks.len() * BLOCK < entries {
+            self.blocks.extend_from_within(..);
         }
         self.sample = self.sample.max(SAMPLE.saturating_mul(entries as u64));
     }
 
     /// Counts a hash once more, up to 15.
     pub(super) fn add(&mut self, hash: u64) {
-        let mut added = false;
-        for (word, shift) in places(hash, self.words.len()) {
-            if let Some(word) = self.words.get_mut(word).filter(|word| (**word >> shift) & 15 < 15) {
-                *word += 1 << shift;
-                added = true;
+        let block = self.block_of(hash);
+        let Some(block) = self.blocks.get_mut(block) else { return };
+        let mut added = 0;
+        for (word, shift) in places(hash) {
+            if let Some(word) = block.get_mut(word) {
+                let count = u64::from((*word >> shift) & 15 < 15);
+                *word += count << shift;
+                added |= count;
             }
         }
-        if added {
+        if added > 0 {
             self.additions += 1;
             if self.additions >= self.sample {
                 self.age();
@@ -56,26 +59,30 @@ impl Sketch {
 
     /// How often a hash was counted, halved with age: not less, seldom more, 15 at most.
     pub(super) fn estimate(&self, hash: u64) -> u64 {
-        let counts = places(hash, self.words.len());
-        counts.map(|(word, shift)| self.words.get(word).map_or(0, |word| (word >> shift) & 15)).min().unwrap_or(0)
+        let Some(block) = self.blocks.get(self.block_of(hash)) else { return 0 };
+        let counts = places(hash).map(|(word, shift)| block.get(word).map_or(0, |word| (word >> shift) & 15));
+        counts.min().unwrap_or(0)
+    }
+
+    /// The low half of the hash chooses it.
+    fn block_of(&self, hash: u64) -> usize {
+        hash as u32 as usize & (self.blocks.len() - 1)
     }
 
     fn age(&mut self) {
-        for word in &mut self.words {
+        for word in self.blocks.as_flattened_mut() {
             *word = (*word >> 1) & 0x7777_7777_7777_7777;
         }
         self.additions /= 2;
     }
 }
 
-/// Where the counters of a hash are: words, and their bits in them.
-///
-/// The low half of the hash chooses the block, six bits for each row in the high half the counter.
-fn places(hash: u64, words: usize) -> impl Iterator<Item = (usize, u32)> {
-    let block = (hash as u32 as usize & (words / BLOCK - 1)) * BLOCK;
+/// Where the counters of a hash are in its block: words, and their bits in them. Six bits for each row in the high half of
+/// the hash choose them.
+fn places(hash: u64) -> impl Iterator<Item = (usize, u32)> {
     (0..ROWS).map(move |row| {
         let bits = (hash >> (32 + 8 * row)) as u32;
-        (block + 2 * row as usize + (bits & 1) as usize, (bits >> 1 & 15) * 4)
+        (2 * row as usize + (bits & 1) as usize, (bits >> 1 & 15) * 4)
     })
 }
 
@@ -108,7 +115,7 @@ mod tests {
         let others: Vec<_> = (1..50).map(|number| sketch.estimate(hash(number))).collect();
         (0..100).for_each(|_| sketch.add(hash(0)));
         assert_eq!(sketch.estimate(hash(0)), 15);
-        assert_eq!(sketch.words.iter().map(|word| word.count_ones()).sum::<u32>(), ROWS * 4);
+        assert_eq!(sketch.blocks.as_flattened().iter().map(|word| word.count_ones()).sum::<u32>(), ROWS * 4);
         assert!(others.iter().all(|count| *count == 0));
     }
 
@@ -116,11 +123,11 @@ mod tests {
     fn counts_are_halved_after_ten_additions_for_each_entry() {
         let mut sketch = Sketch::new();
         (0..8).for_each(|_| sketch.add(hash(0)));
-        (8..SAMPLE * WORDS as u64 - 1).for_each(|number| sketch.add(hash(number)));
+        (8..SAMPLE * (BLOCKS * BLOCK) as u64 - 1).for_each(|number| sketch.add(hash(number)));
         assert!(sketch.estimate(hash(0)) >= 8);
         sketch.add(hash(1 << 40));
         assert!((4..=8).contains(&sketch.estimate(hash(0))), "{}", sketch.estimate(hash(0)));
-        assert_eq!(sketch.additions, SAMPLE * WORDS as u64 / 2);
+        assert_eq!(sketch.additions, SAMPLE * (BLOCKS * BLOCK) as u64 / 2);
     }
 
     #[test]
@@ -129,7 +136,7 @@ mod tests {
         (0..100).for_each(|number| (0..number % 5).for_each(|_| sketch.add(hash(number))));
         let before: Vec<_> = (0..100).map(|number| sketch.estimate(hash(number))).collect();
         sketch.fit(5000);
-        assert_eq!(sketch.words.len(), 8192);
+        assert_eq!(sketch.blocks.len() * BLOCK, 8192);
         assert_eq!((0..100).map(|number| sketch.estimate(hash(number))).collect::<Vec<_>>(), before);
     }
 }
