@@ -2,7 +2,8 @@
 
 use super::inside::Inside;
 use super::table::Flight;
-use super::{Flights, Turn};
+use super::{Flights, Sender, Turn};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hash::Hash;
@@ -47,8 +48,32 @@ impl<K: Eq + Hash + Clone, L> Lead<K, L> {
     where
         L: Clone,
     {
+        self.arrive().tell(landing);
+    }
+
+    /// Ends the flight: who asks for the key from now on does not wait for it. Its followers still wait to be told.
+    pub fn arrive(self) -> Arrival<K, L> {
         let landed = self.flights.lock().land(&self.key, self.id);
-        for follower in landed.map(Flight::into_followers).into_iter().flatten() {
+        Arrival(landed.map(Flight::into_followers).unwrap_or_default())
+    }
+}
+
+/// A flight that ended and whose followers do not know yet. Dropped, it makes them start afresh.
+#[must_use = "the followers wait to be told"]
+pub struct Arrival<K: Eq + Hash + Clone, L>(VecDeque<Sender<Turn<K, L>>>);
+
+impl<K: Eq + Hash + Clone, L> Arrival<K, L> {
+    /// Whether anybody waits.
+    pub fn is_awaited(&self) -> bool {
+        self.0.iter().any(|follower| !follower.is_canceled())
+    }
+
+    /// Tells every follower how it went.
+    pub fn tell(self, landing: L)
+    where
+        L: Clone,
+    {
+        for follower in self.0 {
             // Who gave up needs no answer.
             drop(follower.send(Turn::Landed(landing.clone())));
         }
@@ -69,5 +94,11 @@ impl<K: Eq + Hash + Clone, L> Drop for Lead<K, L> {
 impl<K: Eq + Hash + Clone, L> fmt::Debug for Lead<K, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Lead({})", self.id)
+    }
+}
+
+impl<K: Eq + Hash + Clone, L> fmt::Debug for Arrival<K, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arrival({})", self.0.len())
     }
 }

@@ -4,7 +4,7 @@ mod inside;
 mod lead;
 mod table;
 
-pub use lead::Lead;
+pub use lead::{Arrival, Lead};
 
 use crate::{Error, ErrorKind, Result};
 use futures_channel::oneshot::{Receiver, Sender};

@@ -48,6 +48,33 @@ fn the_first_leads_and_all_others_learn_how_it_went() {
 }
 
 #[test]
+fn who_asks_after_an_arrival_leads_while_the_followers_wait_to_be_told() {
+    let flights = flights();
+    let (mut first, mut second) = (join(&flights, 1), join(&flights, 1));
+    let leader = lead(&mut first);
+    assert!(poll(&mut second).is_pending());
+    let arrival = leader.arrive();
+    assert!(arrival.is_awaited());
+    let next = lead(&mut join(&flights, 1));
+    assert!(poll(&mut second).is_pending());
+    arrival.tell("well");
+    assert_eq!(landing(&mut second), "well");
+    let nobody = next.arrive();
+    assert!(!nobody.is_awaited());
+    assert!(flights.is_empty());
+}
+
+#[test]
+fn followers_who_are_told_nothing_start_afresh() {
+    let flights = flights();
+    let (mut first, mut second) = (join(&flights, 1), join(&flights, 1));
+    let leader = lead(&mut first);
+    assert!(poll(&mut second).is_pending());
+    drop(leader.arrive());
+    drop(lead(&mut second));
+}
+
+#[test]
 fn other_keys_do_not_wait() {
     let flights = flights();
     let one = lead(&mut join(&flights, 1));
