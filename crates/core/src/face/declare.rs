@@ -4,7 +4,11 @@
 ///
 /// Each method has two halves. *prepare* runs at the call, on the caller's thread, and may use what the caller
 /// borrowed; what it returns goes to *run*, an async block. The blocking handle runs it in place; the async handle
-/// wraps it in an [`Op`](crate::Op), so there everything that *run* gets must be `Send + 'static`. Both handles need
+/// wraps it in an [`Op`](crate::Op), so there everything that *run* gets must be `Send + 'static`.
+///
+/// Between them there may be an *attempt*: it sees what *run* would get, and says `Some(result)` when it can do so without
+/// ever waiting for I/O or for much work. Otherwise it leaves nothing behind, and *run* goes on. It is made on the
+/// caller's thread, by the async handle at the first poll; then no thread is hopped to and no task is made. Both handles need
 /// `fn core(&self) -> &Arc<Core>`, and the core needs `fn driver(&self) -> &Driver`. The third name in `prepare`
 /// is bound to the face given in the header, for what the two prepare differently. Errors name the method as their operation.
 ///
@@ -27,6 +31,7 @@
 ///     /// Multiplies.
 ///     pub fn scale[N: Into<u64>](&self, number: N) -> u64 {
 ///         prepare(_core, _face) { Ok(number.into()) }
+///         attempt(core, number) { (core.factor == 1).then_some(Ok(*number)) }
 ///         run(core, number) { Ok(core.factor * number) }
 ///     }
 /// }
@@ -57,6 +62,7 @@ macro_rules! faces {
         $(#[$meta:meta])*
         pub fn $name:ident[$($generics:tt)*](&self $(, $argument:ident: $type:ty)* $(,)?) -> $return:ty {
             prepare($prepare_core:pat_param, $face_name:pat_param) $prepare:block
+            $(attempt($attempt_core:pat_param, $attempted:pat_param) $attempt:block)?
             run($run_core:pat_param, $prepared:pat_param) $run:block
         }
     )*) => {$(
@@ -68,10 +74,24 @@ macro_rules! faces {
                 $prepare
             };
             let result = match prepare() {
-                Ok(prepared) => core.driver().run($crate::face::in_span(stringify!($name), async move {
-                    let ($run_core, $prepared) = (core, prepared);
-                    $run
-                })),
+                Ok(prepared) => {
+                    let span = $crate::face::Span::of(stringify!($name));
+                    $(
+                        let attempted: Option<$crate::Result<$return>> = core.driver().attempt(|| {
+                            span.within(|| {
+                                let ($attempt_core, $attempted) = (core, &prepared);
+                                $attempt
+                            })
+                        });
+                        if let Some(result) = attempted {
+                            return result.map_err(|error: $crate::Error| error.operation(stringify!($name)));
+                        }
+                    )?
+                    core.driver().run(span.around(async move {
+                        let ($run_core, $prepared) = (core, prepared);
+                        $run
+                    }))
+                }
                 Err(error) => Err(error),
             };
             result.map_err(|error: $crate::Error| error.operation(stringify!($name)))
@@ -82,6 +102,7 @@ macro_rules! faces {
         $(#[$meta:meta])*
         pub fn $name:ident[$($generics:tt)*](&self $(, $argument:ident: $type:ty)* $(,)?) -> $return:ty {
             prepare($prepare_core:pat_param, $face_name:pat_param) $prepare:block
+            $(attempt($attempt_core:pat_param, $attempted:pat_param) $attempt:block)?
             run($run_core:pat_param, $prepared:pat_param) $run:block
         }
     )*) => {$(
@@ -96,15 +117,27 @@ macro_rules! faces {
             };
             match prepare() {
                 Ok(prepared) => {
-                    let core = self.core().clone();
-                    $crate::Op::new(self.core().driver(), $crate::face::in_span(stringify!($name), async move {
-                        let outcome: $crate::Result<$return> = async {
-                            let ($run_core, $prepared) = (&core, prepared);
-                            $run
-                        }
-                        .await;
-                        outcome.map_err(|error| error.operation(stringify!($name)))
-                    }))
+                    let (core, span) = (self.core().clone(), $crate::face::Span::of(stringify!($name)));
+                    $crate::Op::starting(move || {
+                        $(
+                            let attempted: Option<$crate::Result<$return>> = span.within(|| {
+                                let ($attempt_core, $attempted) = (&core, &prepared);
+                                $attempt
+                            });
+                            if let Some(result) = attempted {
+                                return $crate::Op::ready(result.map_err(|error| error.operation(stringify!($name))));
+                            }
+                        )?
+                        let driver = core.driver().clone();
+                        $crate::Op::new(&driver, span.around(async move {
+                            let outcome: $crate::Result<$return> = async {
+                                let ($run_core, $prepared) = (&core, prepared);
+                                $run
+                            }
+                            .await;
+                            outcome.map_err(|error| error.operation(stringify!($name)))
+                        }))
+                    })
                 }
                 Err(error) => $crate::Op::ready(Err(error.operation(stringify!($name)))),
             }

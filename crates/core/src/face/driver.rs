@@ -68,10 +68,26 @@ impl Driver {
         if self.placement == Placement::Local {
             return block_on(future);
         }
-        if self.runtime.in_async_context() {
+        self.admit()?;
+        self.wait(future)
+    }
+
+    /// What an attempt came to that waits for nothing. It is not made where [`run`](Self::run) would be refused: whether
+    /// that is so must not depend on luck.
+    #[inline]
+    pub fn attempt<R>(&self, attempt: impl FnOnce() -> Option<Result<R>>) -> Option<Result<R>> {
+        match self.admit() {
+            Ok(()) => attempt(),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    #[inline]
+    fn admit(&self) -> Result<()> {
+        if self.placement == Placement::Remote && self.runtime.in_async_context() {
             return Err(in_async_context());
         }
-        self.wait(future)
+        Ok(())
     }
 
     /// Opening is refused only when it has to wait: whether a backend is remote shows then.

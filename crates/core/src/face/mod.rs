@@ -7,4 +7,4 @@ mod span;
 
 pub use driver::{Driver, Placement, off_executor};
 pub use op::Op;
-pub use span::in_span;
+pub use span::Span;

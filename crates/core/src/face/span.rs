@@ -2,15 +2,36 @@
 
 use std::future::Future;
 
-/// The future in a span with the field `operation`; with the feature `tracing`, and as it is without.
-#[cfg(feature = "tracing")]
-pub fn in_span<F: Future>(operation: &'static str, future: F) -> impl Future<Output = F::Output> {
-    use tracing::Instrument;
-    future.instrument(tracing::debug_span!("cacheness", operation))
+/// The span of one operation with the field `operation`; with the feature `tracing`, and nothing without.
+#[derive(Debug)]
+pub struct Span {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
-/// The future in a span with the field `operation`; with the feature `tracing`, and as it is without.
-#[cfg(not(feature = "tracing"))]
-pub fn in_span<F: Future>(_operation: &'static str, future: F) -> F {
-    future
+impl Span {
+    /// The span of an operation that was just called.
+    #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "what is seen depends on the feature"))]
+    pub fn of(operation: &'static str) -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::debug_span!("cacheness", operation),
+        }
+    }
+
+    /// Does work inside the span.
+    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        #[cfg(feature = "tracing")]
+        return self.span.in_scope(work);
+        #[cfg(not(feature = "tracing"))]
+        return work();
+    }
+
+    /// The future inside the span.
+    pub fn around<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        #[cfg(feature = "tracing")]
+        return tracing::Instrument::instrument(future, self.span);
+        #[cfg(not(feature = "tracing"))]
+        return future;
+    }
 }
