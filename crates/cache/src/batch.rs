@@ -60,8 +60,8 @@ impl Core {
         let names = keys.iter().map(Key::entry_key).collect();
         let served = self.judge().await?.served();
         self.break_leases(&keys).await?;
+        let _changing = self.changing(keys.iter().copied());
         keys.iter().for_each(|key| _ = self.uses.forget(*key));
-        let _changing = self.changing(keys);
         self.engine.remove_many(names, &Condition::Present(served)).await
     }
 

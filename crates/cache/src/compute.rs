@@ -5,9 +5,11 @@ mod options;
 
 pub use options::ComputeOptions;
 
-use crate::Key;
+use crate::at_once::at_once;
 use crate::core::{Core, Put};
+use crate::key::Prepared;
 use crate::lease::{self, Lease};
+use crate::{GetOptions, Key};
 use cacheness_core::flight::{self, Lead, Turn};
 use cacheness_core::{Error, ErrorKind, Op, Result};
 use cacheness_handlers::Value;
@@ -16,9 +18,8 @@ use cacheness_storage::{Record, Version};
 use look::{Before, Look};
 use options::Call;
 use std::future::Future;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long whoever waits for another process pauses, at first and at most.
@@ -68,6 +69,28 @@ impl Face {
     async fn get<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Option<(T, Record)>> {
         let this = core.clone();
         self.run(core, async move { this.get(key, cacheness_storage::Fields::VALUE, T::fallback()).await }).await
+    }
+
+    /// The value in memory, where that takes no waiting.
+    fn get_at_once<T: Value, R>(
+        self,
+        core: &Core,
+        key: Key,
+        known: impl FnOnce(&T, &Record) -> R,
+    ) -> Option<Result<(T, R)>> {
+        let attempt = || core.decode_at_once(&Prepared::Ready(key), T::fallback(), GetOptions::new(), known).map(Ok);
+        match self {
+            Self::Blocking => core.driver().attempt(attempt),
+            Self::Async => self.guarded(attempt),
+        }
+    }
+
+    /// Decoding on the caller's thread: in async code a panic is left to the task that follows, which makes an error of it.
+    fn guarded<R>(self, decode: impl FnOnce() -> Option<R>) -> Option<R> {
+        match self {
+            Self::Blocking => decode(),
+            Self::Async => catch_unwind(AssertUnwindSafe(decode)).unwrap_or_default(),
+        }
     }
 
     async fn look<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Look<T>> {
@@ -123,12 +146,19 @@ impl Face {
         compute: impl FnOnce() -> F,
     ) -> Result<Result<T, E>> {
         let key = call.put.key;
-        if let Some((value, record)) = self.get(core, key).await? {
-            if !core.is_to_refresh(&call.rules, &value, &record) {
-                return Ok(Ok(value));
-            }
-            let present = Present { value, live: Some(record.version) };
-            return self.refresh(core, call, present, compute).await;
+        let to_refresh =
+            |value: &T, record: &Record| core.is_to_refresh(&call.rules, value, record).then_some(record.version);
+        let found = match self.get_at_once(core, key, to_refresh).transpose()? {
+            None => self.get(core, key).await?.map(|(value, record)| {
+                let live = to_refresh(&value, &record);
+                (value, live)
+            }),
+            found => found,
+        };
+        match found {
+            Some((value, None)) => return Ok(Ok(value)),
+            Some((value, live)) => return self.refresh(core, call, Present { value, live }, compute).await,
+            None => {}
         }
         match self.stale(core, key, call.rules.stale_while_revalidate).await? {
             Some(value) => self.refresh(core, call, Present { value, live: None }, compute).await,
@@ -269,14 +299,6 @@ async fn release(lease: Option<Lease>) -> Result<()> {
     match lease {
         Some(lease) => lease.release().await,
         None => Ok(()),
-    }
-}
-
-/// What a future comes to without any waiting.
-fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::Key;
 use crate::background::Background;
 use crate::compute::Flights;
+use crate::counters::Counters;
 use crate::key::{Encoding, Namespace, Prepared, prepare};
 use crate::lease::Leases;
 use crate::limits::Limits;
 use crate::liveness::Judge;
 use crate::memory::MemoryLayer;
 use crate::options::{PutOptions, StoreParameters, check_ttl};
-use crate::stats::Counters;
 use crate::tags::Tags;
 use crate::uses::Uses;
 use cacheness_core::{Driver, Error, ErrorKind, Result, Rng, Timestamp};
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) chance: Arc<dyn Rng>,
     pub(crate) memory: Option<MemoryLayer>,
     pub(crate) tags: Tags,
-    pub(crate) uses: Uses,
+    pub(crate) uses: Arc<Uses>,
     pub(crate) limits: Limits,
     pub(crate) background: Background,
     pub(crate) parameters: StoreParameters,

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod at_once;
 mod background;
 mod batch;
 mod builder;
 mod compute;
 mod core;
+mod counters;
 mod default;
 mod explain;
 mod face;

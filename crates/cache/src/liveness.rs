@@ -29,10 +29,7 @@ impl Judge {
         if self.epochs.is_dead(record) {
             return Err(MissReason::Invalidated);
         }
-        match (key.full_digest(), record.content.key_digest) {
-            (Some(asked), Some(stored)) if asked != stored => Err(MissReason::OtherType),
-            _ => Ok(()),
-        }
+        if is_of_others(key, record) { Err(MissReason::OtherType) } else { Ok(()) }
     }
 
     /// Means the records that are live at the time of the index.
@@ -66,7 +63,20 @@ impl Judge {
     }
 }
 
+/// Whether a record is live whatever tags were invalidated: one without tags.
+#[inline]
+pub(crate) fn is_live_without_tags(key: Key, record: &Record, now: Timestamp) -> bool {
+    record.content.terms.epoch.is_none() && !is_past(record.expires_at, now) && !is_of_others(key, record)
+}
+
+/// Whether the record belongs to other parameters that share the 128 bits of the key.
+#[inline]
+pub(crate) fn is_of_others(key: Key, record: &Record) -> bool {
+    record.content.key_digest.as_ref().is_some_and(|digest| key.is_known_to_differ_from(digest))
+}
+
 /// Past means now or earlier, everywhere.
+#[inline]
 fn is_past(time: Option<Timestamp>, now: Timestamp) -> bool {
     time.is_some_and(|time| now >= time)
 }

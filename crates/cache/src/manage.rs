@@ -6,15 +6,17 @@ use crate::limits::keys_in;
 use crate::stats::{Ages, Stats};
 use crate::uses::BATCH;
 use cacheness_core::{Error, ErrorKind, Result};
-use cacheness_storage::{Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Query, Reclaim, ReclaimOrder};
+use cacheness_storage::{
+    Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Query, Reclaim, ReclaimOrder, Usage,
+};
 
 impl Core {
     /// Removes an entry that is served to somebody, stale or not, and takes the key from whoever computes it.
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
         self.flights.overtake(&key).await;
         let served = self.judge().await?.served();
-        self.uses.forget(key);
         let _changing = self.changing([key]);
+        self.uses.forget(key);
         let (name, broken) = (key.entry_key(), self.leases.broken(key));
         match self.engine.remove_with(&name, Condition::Present(served), broken.clone()).await {
             // A record that cannot be read cannot be judged, and is removed all the same.
@@ -73,8 +75,8 @@ impl Core {
         // Which keys it will be, nobody knows before.
         let all = self.memory.as_ref().filter(|memory| memory.is_exclusive()).map(|memory| memory.change_all());
         let forget = |keys: &[EntryKey]| {
-            keys_in(keys).for_each(|key| _ = self.uses.forget(key));
             drop(self.changing(keys_in(keys)));
+            keys_in(keys).for_each(|key| _ = self.uses.forget(key));
             removed(keys);
         };
         let count = self.engine.reclaim(plan, forget).await;
@@ -123,7 +125,7 @@ impl Core {
     pub(crate) fn ride_along(&self) {
         let noted = self.uses.noted();
         if noted >= BATCH || noted > 0 && self.limits.is_near() {
-            self.engine.tell_later(self.uses.take(self.now()));
+            self.engine.tell_later(self.take_uses());
         }
     }
 
@@ -139,7 +141,7 @@ impl Core {
             return Ok(());
         }
         if self.uses.noted() > 0 {
-            for batch in self.uses.take(self.now()).chunks(BATCH) {
+            for batch in self.take_uses().chunks(BATCH) {
                 self.engine.tell(batch.iter().cloned()).await?;
             }
         }
@@ -147,9 +149,16 @@ impl Core {
         self.engine.tell([]).await
     }
 
+    /// Takes what is noted of uses out, to tell it now.
+    fn take_uses(&self) -> Vec<(EntryKey, Usage)> {
+        let mut taken = self.uses.take(self.now());
+        taken.extend(self.memory.iter().flat_map(|memory| memory.take_untold()));
+        taken
+    }
+
     /// Tells the index what was used, later and elsewhere.
     pub(crate) fn tell_in_background(&self) {
-        let (shared, uses) = (self.shared.clone(), self.uses.take(self.now()));
+        let (shared, uses) = (self.shared.clone(), self.take_uses());
         // Uses that get lost cost an eviction some of its judgement.
         _ = self.in_background(async move {
             for batch in uses.chunks(BATCH) {

@@ -10,6 +10,9 @@
     expect(unused_variables, reason = "what is seen depends on the features")
 )]
 
+/// Whether anybody could see anything.
+pub(crate) const IS_ON: bool = cfg!(any(feature = "metrics", feature = "tracing"));
+
 pub(crate) fn hit(handler: &str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("cacheness_hits_total", "handler" => handler.to_owned()).increment(1);

@@ -3,11 +3,11 @@
 use crate::background::Background;
 use crate::compute::Flights;
 use crate::core::{Core, OnInvalid, Shared};
+use crate::counters::Counters;
 use crate::lease::{LEASE, Leases, check_lease};
 use crate::limits::{LimitOptions, Limits};
 use crate::memory::{MemoryConfig, MemoryLayer};
 use crate::options::{StoreParameters, check_ttl};
-use crate::stats::Counters;
 use crate::tags::Tags;
 use crate::uses::Uses;
 use cacheness_core::size::Size;
@@ -103,7 +103,9 @@ impl Plan {
         let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
         let coherence = engine.metadata().coherence();
-        let memory = memory.map(|config| MemoryLayer::new(&config, coherence.clone(), &*rng)).transpose()?;
+        let uses = Arc::new(Uses::new(engine.clock().now()));
+        let noting = (!read_only).then(|| uses.clone());
+        let memory = memory.map(|config| MemoryLayer::new(&config, coherence.clone(), &*rng, noting)).transpose()?;
         let shared = Shared {
             default_ttl,
             on_invalid,
@@ -114,7 +116,7 @@ impl Plan {
             memory,
             chance: rng,
             tags: Tags::new(&coherence),
-            uses: Uses::new(engine.clock().now()),
+            uses,
             limits: Limits::new(limits),
             background: Background::default(),
             parameters,

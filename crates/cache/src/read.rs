@@ -48,7 +48,7 @@ impl Core {
         let (stored, bytes) = self.borrow_bytes(&record, stored, ticket.is_some())?;
         let decoded = self.decode(key, Found { record, stored }, fallback).await?;
         if let (Some((_, record)), Some(ticket), Some(bytes)) = (&decoded, ticket, bytes) {
-            self.remember(ticket, MemoryCopy::new(Record { location: Location::Inline(bytes), ..record.clone() }));
+            self.remember(ticket, self.copy_of(Record { location: Location::Inline(bytes), ..record.clone() }));
         }
         Ok(decoded)
     }
@@ -95,7 +95,7 @@ impl Core {
                 record.location = Location::Omitted;
             }
             let size = record.content.raw_size;
-            self.remember(ticket, MemoryCopy::new(record).with_value(value.clone(), size));
+            self.remember(ticket, self.copy_of(record).with_value(value.clone(), size));
         }
         Ok(Some(value))
     }
@@ -117,9 +117,8 @@ impl Core {
                 copy
             }
         };
-        // Whether a copy without its tags is invalidated cannot be told, and why one is no hit is counted when it is read.
-        let lacks_tags = copy.record().content.terms.epoch.is_some() && copy.record().annotations.tags.is_empty();
-        let is_good = (!lacks_tags || wanted.judge.epochs.is_empty()) && wanted.check(copy.record()).is_ok();
+        // Why a copy is no hit is counted when it is read.
+        let is_good = wanted.accepts(&copy);
         if !is_good {
             memory.outdated(wanted.key, &copy);
         }
@@ -153,6 +152,11 @@ impl Core {
         }
         let bytes = stored.into_bytes()?;
         Ok((Stored::from(bytes.clone()), Some(bytes)))
+    }
+
+    fn copy_of(&self, record: Record) -> MemoryCopy {
+        let counters = self.counters.of_handler(&record.content.type_tag);
+        MemoryCopy::new(record, counters)
     }
 
     fn remember(&self, ticket: Ticket, copy: MemoryCopy) {
@@ -201,33 +205,36 @@ impl Core {
         self.hit_or_invalid(key, &record, reader, judge.now).await
     }
 
-    /// Counts a hit, notes the use, and moves the expiry of what lives while it is used.
-    pub(crate) async fn hit(&self, key: Key, record: &Record, now: Timestamp) {
-        self.counters.hit(&record.content.type_tag);
-        if self.read_only {
-            return;
-        }
-        self.uses.note(key, now);
-        if self.uses.is_due(now) {
-            self.tell_in_background();
-        }
-        if record.content.terms.idle.is_some() {
-            // Best effort: the value is there, and the next use tries again.
-            drop(self.slide(key, record, now).await);
+    pub(crate) fn note_use(&self, key: Key, now: Timestamp) {
+        if !self.read_only {
+            self.uses.note(key, now);
         }
     }
 
-    /// Moves the expiry of an entry with an idle TTL, when half of it or less is left: so a use writes rarely.
-    async fn slide(&self, key: Key, record: &Record, now: Timestamp) -> Result<()> {
-        let terms = &record.content.terms;
-        let (Some(idle), Some(expires_at)) = (terms.idle, record.expires_at) else { return Ok(()) };
-        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
-        // An end that a touch went beyond counts no more.
-        let end = terms.until.filter(|end| *end >= expires_at).unwrap_or(Timestamp::MAX);
-        let slid = now.offset(idle).min(end);
-        if slid <= expires_at || expires_at > now.offset(idle / 2) {
-            return Ok(());
+    /// Counts a hit, notes the use, and moves the expiry of what lives while it is used.
+    pub(crate) async fn hit(&self, key: Key, record: &Record, now: Timestamp) {
+        self.counters.hit(&record.content.type_tag, key.spread());
+        if self.read_only {
+            return;
         }
+        self.note_use(key, now);
+        if self.uses.is_due(now) {
+            self.tell_in_background();
+        }
+        if let Some((expires_at, slid)) = slid(record, now) {
+            // Best effort: the value is there, and the next use tries again.
+            drop(self.slide(key, record, (expires_at, slid), now).await);
+        }
+    }
+
+    /// Moves the expiry of an entry.
+    async fn slide(
+        &self,
+        key: Key,
+        record: &Record,
+        (expires_at, slid): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> Result<()> {
         let mut patch = Patch::new(self.engine.mint_version()?, now);
         patch.expires_at = Some(Some(slid));
         // What may be served stale may be so for as long as before.
@@ -296,11 +303,11 @@ impl Core {
 }
 
 /// What a get asks for.
-struct Wanted<'j> {
-    key: Key,
-    fields: Fields,
-    options: GetOptions,
-    judge: &'j Judge,
+pub(crate) struct Wanted<'j> {
+    pub(crate) key: Key,
+    pub(crate) fields: Fields,
+    pub(crate) options: GetOptions,
+    pub(crate) judge: &'j Judge,
 }
 
 impl Wanted<'_> {
@@ -308,4 +315,24 @@ impl Wanted<'_> {
         self.judge.check(self.key, record)?;
         self.options.judge(record, self.judge.now)
     }
+
+    /// Whether a copy may be served, as far as it can be told: of one without its tags not whether it is invalidated.
+    pub(crate) fn accepts(&self, copy: &MemoryCopy) -> bool {
+        let record = copy.record();
+        let lacks_tags = record.content.terms.epoch.is_some() && record.annotations.tags.is_empty();
+        (!lacks_tags || self.judge.epochs.is_empty()) && self.check(record).is_ok()
+    }
+}
+
+/// When an entry with an idle TTL expires, and when it would if it is used now. `None` while more than half of the idle
+/// time is left: so a use writes rarely.
+#[inline]
+pub(crate) fn slid(record: &Record, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let terms = &record.content.terms;
+    let (idle, expires_at) = terms.idle.zip(record.expires_at)?;
+    let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+    // An end that a touch went beyond counts no more.
+    let end = terms.until.filter(|end| *end >= expires_at).unwrap_or(Timestamp::MAX);
+    let slid = now.offset(idle).min(end);
+    (slid > expires_at && expires_at <= now.offset(idle / 2)).then_some((expires_at, slid))
 }

@@ -1,13 +1,9 @@
-//! What a cache counts.
+//! What a cache tells of what it counted.
 
 use crate::memory::MemoryStats;
-use crate::observe;
 use cacheness_core::size::Size;
-use cacheness_storage::MetadataStats;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 /// Why a get was a miss.
@@ -30,7 +26,7 @@ pub enum MissReason {
     Invalidated,
 }
 
-const REASONS: [(MissReason, &str); 7] = [
+pub(crate) const REASONS: [(MissReason, &str); 7] = [
     (MissReason::Absent, "absent"),
     (MissReason::Expired, "expired"),
     (MissReason::OtherType, "other type"),
@@ -39,111 +35,6 @@ const REASONS: [(MissReason, &str); 7] = [
     (MissReason::TooNew, "too new"),
     (MissReason::Invalidated, "invalidated"),
 ];
-
-/// Counted since the cache was opened, or since it was told to begin anew, by all its handles.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    hits: AtomicU64,
-    misses: [AtomicU64; REASONS.len()],
-    puts: AtomicU64,
-    evictions: AtomicU64,
-    degraded: AtomicU64,
-    /// By type tag: few, and seldom new.
-    handlers: RwLock<Vec<(Box<str>, Arc<OfHandler>)>>,
-}
-
-#[derive(Debug, Default)]
-struct OfHandler {
-    hits: AtomicU64,
-    puts: AtomicU64,
-}
-
-fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
-}
-
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
-
-impl Counters {
-    pub(crate) fn hit(&self, type_tag: &str) {
-        add(&self.hits, 1);
-        observe::hit(type_tag);
-        self.of_handler(type_tag, |counters| add(&counters.hits, 1));
-    }
-
-    pub(crate) fn miss(&self, reason: MissReason) {
-        if let Some(counter) = self.misses.get(reason as usize) {
-            add(counter, 1);
-        }
-        if let Some((_, name)) = REASONS.get(reason as usize) {
-            observe::miss(name);
-        }
-    }
-
-    pub(crate) fn put(&self, type_tag: &str) {
-        add(&self.puts, 1);
-        observe::put(type_tag);
-        self.of_handler(type_tag, |counters| add(&counters.puts, 1));
-    }
-
-    pub(crate) fn evicted(&self, count: u64) {
-        if count > 0 {
-            add(&self.evictions, count);
-            observe::evicted(count);
-        }
-    }
-
-    pub(crate) fn degraded(&self) {
-        add(&self.degraded, 1);
-        observe::degraded();
-    }
-
-    /// Begins anew.
-    pub(crate) fn reset(&self) {
-        let Self { hits, misses, puts, evictions, degraded, handlers } = self;
-        let all = [hits, puts, evictions, degraded].into_iter().chain(misses);
-        all.for_each(|counter| counter.store(0, Ordering::Relaxed));
-        handlers.write().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn of_handler(&self, type_tag: &str, count: impl Fn(&OfHandler)) {
-        let find = |handlers: &[(Box<str>, Arc<OfHandler>)]| {
-            handlers.iter().find(|(tag, _)| **tag == *type_tag).map(|(_, counters)| count(counters))
-        };
-        if find(&self.handlers.read().unwrap_or_else(PoisonError::into_inner)).is_some() {
-            return;
-        }
-        let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
-        if find(&handlers).is_none() {
-            let counters = Arc::<OfHandler>::default();
-            count(&counters);
-            handlers.push((type_tag.into(), counters));
-        }
-    }
-
-    pub(crate) fn stats(&self, backend: String, totals: MetadataStats, memory: Option<MemoryStats>) -> Stats {
-        let of_handler = |(tag, counters): &(Box<str>, Arc<OfHandler>)| {
-            let OfHandler { hits, puts } = &**counters;
-            (tag.to_string(), HandlerStats { hits: read(hits), puts: read(puts) })
-        };
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
-        Stats {
-            backend,
-            entries: totals.entries,
-            bytes: totals.bytes,
-            blobs: totals.blobs,
-            hits: read(&self.hits),
-            misses: self.misses.each_ref().map(read),
-            puts: read(&self.puts),
-            evictions: read(&self.evictions),
-            degraded: read(&self.degraded),
-            handlers: handlers.iter().map(of_handler).collect(),
-            memory,
-        }
-    }
-}
 
 /// What is in a cache, and what its handles did with it since it was opened.
 ///
@@ -161,7 +52,7 @@ pub struct Stats {
     pub blobs: u64,
     /// Gets that returned a value.
     pub hits: u64,
-    misses: [u64; REASONS.len()],
+    pub(crate) misses: [u64; REASONS.len()],
     /// Values stored.
     pub puts: u64,
     /// Entries that made room for others.

@@ -146,7 +146,7 @@ impl Tags {
     }
 
     /// The list that was read, if it is the current one; otherwise how many times this process changed it so far.
-    fn known(&self) -> Result<Arc<Epochs>, u64> {
+    pub(crate) fn known(&self) -> Result<Arc<Epochs>, u64> {
         let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(proof), Some((stamp, epochs))) = (&self.proof, &read.list) else { return Err(read.changes) };
         let is_current = match (proof, stamp) {

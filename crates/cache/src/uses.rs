@@ -1,4 +1,5 @@
-//! Which entries were used and when: noted in memory, told to the index in batches. A get never writes.
+//! Which entries were used and when: noted here, or beside their copies in memory, and told to the index in batches. A get
+//! never writes.
 
 use crate::Key;
 use cacheness_core::Timestamp;
@@ -46,39 +47,59 @@ impl Uses {
         if let Some(usage) = shard.get_mut(&key) {
             return usage.note(now, 1);
         }
-        if self.noted.load(Ordering::Relaxed) < MOST {
+        if self.admit() {
             shard.insert(key, Usage { accessed_at: Some(now), hits: 1 });
+        }
+    }
+
+    /// Whether the uses of one more entry may be noted, be it here or by the memory layer with its copy: it counts as
+    /// noted then.
+    pub(crate) fn admit(&self) -> bool {
+        let has_room = self.noted.load(Ordering::Relaxed) < MOST;
+        if has_room {
             self.noted.fetch_add(1, Ordering::Relaxed);
         }
+        has_room
+    }
+
+    /// Takes over what was noted with a copy.
+    pub(crate) fn take_over(&self, key: Key, usage: Usage) {
+        let mut shard = lock(self.shard(key));
+        match shard.get_mut(&key) {
+            Some(noted) => {
+                noted.note(usage.accessed_at.unwrap_or(Timestamp::MIN), usage.hits);
+                self.dismiss(1);
+            }
+            None => _ = shard.insert(key, usage),
+        }
+    }
+
+    /// The uses of so many entries are not noted any more.
+    pub(crate) fn dismiss(&self, entries: usize) {
+        self.noted.fetch_sub(entries, Ordering::Relaxed);
     }
 
     /// Forgets the uses of an entry that is removed; returns them.
     pub(crate) fn forget(&self, key: Key) -> Option<Usage> {
         let forgotten = lock(self.shard(key)).remove(&key);
-        self.noted.fetch_sub(usize::from(forgotten.is_some()), Ordering::Relaxed);
+        self.dismiss(usize::from(forgotten.is_some()));
         forgotten
     }
 
     /// Notes the uses of an entry that has another key now.
     pub(crate) fn rename(&self, from: Key, to: Key) {
-        if let Some(usage) = self.forget(from) {
-            let mut shard = lock(self.shard(to));
-            match shard.get_mut(&to) {
-                Some(noted) => noted.note(usage.accessed_at.unwrap_or(Timestamp::MIN), usage.hits),
-                None => {
-                    shard.insert(to, usage);
-                    self.noted.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+        if let Some(usage) = self.forget(from).filter(|_| self.admit()) {
+            self.take_over(to, usage);
         }
     }
 
-    /// Whether it is time to tell the index.
+    /// Whether it is time to tell the index, provided that there is something to tell.
+    #[inline]
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let noted = self.noted.load(Ordering::Relaxed);
         let told_at = Timestamp::from_micros(self.told_at.load(Ordering::Relaxed));
         // A clock that was set back is no reason to wait for ever.
-        noted >= MOST / 2 || noted > 0 && (now < told_at || now.since(told_at) >= INTERVAL)
+        noted >= MOST / 2 || now < told_at || now.since(told_at) >= INTERVAL
     }
 
     /// How many entries have untold uses.
@@ -92,7 +113,7 @@ impl Uses {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let noted = std::mem::take(&mut *lock(shard));
-            self.noted.fetch_sub(noted.len(), Ordering::Relaxed);
+            self.dismiss(noted.len());
             taken.extend(noted.into_iter().map(|(key, usage)| (key.entry_key(), usage)));
         }
         taken

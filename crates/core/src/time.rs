@@ -53,6 +53,7 @@ impl Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
+    #[inline]
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
             Ok(since) => Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),

@@ -34,6 +34,7 @@ impl Mapping {
         Ok(Self { memory })
     }
 
+    #[inline]
     #[allow(
         unsafe_code,
         reason = "counters that processes share are atomics in mapped memory, and no safe call says so"

@@ -42,6 +42,7 @@ impl Reader {
     /// Whether no commit on the stripe has ended or begun since the stamp was taken: one atomic load.
     ///
     /// If so, the copy is what the index answers at this moment. The stamp of another opening is never fresh.
+    #[inline]
     pub fn is_fresh(&self, stamp: Stamp) -> bool {
         self.table.is_fresh(stamp)
     }

@@ -85,6 +85,7 @@ impl Table {
         Self { number: OPENED.fetch_add(1, Ordering::Relaxed), words }
     }
 
+    #[inline]
     fn words(&self) -> &[AtomicU64] {
         match &self.words {
             Words::Heap(words) => words,
@@ -92,6 +93,7 @@ impl Table {
         }
     }
 
+    #[inline]
     fn load(&self, stripe: u32) -> Option<u64> {
         self.words().get(stripe as usize).map(|word| word.load(Ordering::Relaxed))
     }
@@ -103,6 +105,7 @@ impl Table {
         Some(Stamp { table: self.number, stripe, word })
     }
 
+    #[inline]
     pub(crate) fn is_fresh(&self, stamp: Stamp) -> bool {
         stamp.table == self.number && self.load(stamp.stripe) == Some(stamp.word)
     }

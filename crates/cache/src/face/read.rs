@@ -24,6 +24,7 @@ faces! {
     /// [`OnInvalid::Error`](crate::OnInvalid::Error).
     pub fn get[T: Value](&self, key: impl Serialize) -> Option<T> {
         prepare(core, _face) { core.wanted(key) }
+        attempt(core, key) { core.get_at_once(key, T::fallback(), GetOptions::new()) }
         run(core, key) { let key = key.resolve()?; Ok(core.get(key, Fields::VALUE, T::fallback()).await?.map(|(value, _)| value)) }
     }
 
@@ -48,6 +49,7 @@ faces! {
     /// As `get`; [`NoHandler`](crate::ErrorKind::NoHandler) when none is registered for the type.
     pub fn get_typed[T: Any + Send + Sync](&self, key: impl Serialize) -> Option<T> {
         prepare(core, _face) { core.wanted(key) }
+        attempt(core, key) { core.get_at_once(key, None, GetOptions::new()) }
         run(core, key) { let key = key.resolve()?; Ok(core.get(key, Fields::VALUE, None).await?.map(|(value, _)| value)) }
     }
 
@@ -101,8 +103,9 @@ faces! {
     ///
     /// As `get`.
     pub fn get_with[T: Value](&self, key: impl Serialize, options: GetOptions) -> Option<T> {
-        prepare(core, _face) { core.wanted(key) }
-        run(core, key) {
+        prepare(core, _face) { core.wanted(key).map(|key| (key, options)) }
+        attempt(core, (key, options)) { core.get_at_once(key, T::fallback(), *options) }
+        run(core, (key, options)) {
             let key = key.resolve()?;
             let found = core.get_fresh(key, Fields::VALUE, T::fallback(), options).await?;
             Ok(found.map(|(value, _)| value))
@@ -116,6 +119,7 @@ faces! {
     /// As `get`.
     pub fn get_shared[T: Value](&self, key: impl Serialize) -> Option<Arc<T>> {
         prepare(core, _face) { core.wanted(key) }
+        attempt(core, key) { core.get_shared_at_once(key) }
         run(core, key) { let key = key.resolve()?; core.get_shared(key, T::fallback()).await }
     }
 

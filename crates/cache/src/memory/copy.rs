@@ -1,5 +1,6 @@
 //! What is kept in memory of an entry, and what it weighs.
 
+use crate::counters::OfHandler;
 use bytes::Bytes;
 use cacheness_storage::{Location, Record};
 use serde_json::Value as Json;
@@ -14,6 +15,8 @@ const OVERHEAD: u64 = 256;
 pub(crate) struct MemoryCopy {
     record: Record,
     value: Option<Arc<dyn Any + Send + Sync>>,
+    /// Where hits of it are counted.
+    counters: Arc<OfHandler>,
     /// Without the value.
     base: u64,
     weight: u64,
@@ -21,9 +24,9 @@ pub(crate) struct MemoryCopy {
 
 impl MemoryCopy {
     /// A copy of a record, with the stored bytes if they are inline. Those of a blob can be put in their place.
-    pub(crate) fn new(record: Record) -> Self {
+    pub(crate) fn new(record: Record, counters: Arc<OfHandler>) -> Self {
         let base = size_of::<Self>() as u64 + OVERHEAD + weigh(&record);
-        Self { record, value: None, base, weight: base }
+        Self { record, value: None, counters, base, weight: base }
     }
 
     /// With a decoded value in the place of the one that was there. It takes about `size` bytes besides itself: the raw size
@@ -40,6 +43,11 @@ impl MemoryCopy {
         &self.record
     }
 
+    /// Where hits of it are counted.
+    pub(crate) fn counters(&self) -> &Arc<OfHandler> {
+        &self.counters
+    }
+
     /// The stored bytes, if they are kept.
     pub(crate) fn stored(&self) -> Option<&Bytes> {
         match &self.record.location {
@@ -49,6 +57,7 @@ impl MemoryCopy {
     }
 
     /// The decoded value, if one is kept and it is a `T`.
+    #[inline]
     pub(crate) fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.value.as_ref()?).downcast().ok()
     }

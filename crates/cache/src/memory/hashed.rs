@@ -4,16 +4,22 @@ use crate::Key;
 use cacheness_core::{Result, Rng, rng};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-/// A key and its hash.
+/// What a key is known by, and its hash.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hashed {
-    pub(super) key: Key,
+    id: [u8; 16],
     pub(super) hash: u64,
+}
+
+impl Hashed {
+    pub(super) fn key(&self) -> Key {
+        Key::of_id(self.id)
+    }
 }
 
 impl PartialEq for Hashed {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.id == other.id
     }
 }
 
@@ -38,40 +44,17 @@ impl Seed {
         Ok(Self { start, factor: u64::from_le_bytes(rng::random(rng)?) | 1 })
     }
 
+    /// Multiplies to 128 bits and folds, as wyhash does (Wang Yi, "wyhash and wyrand", 2019).
+    #[inline]
     pub(super) fn hashed(&self, key: Key) -> Hashed {
-        let mut hasher = Folding { state: self.start, factor: self.factor };
-        key.hash(&mut hasher);
-        Hashed { key, hash: hasher.finish() }
-    }
-}
-
-/// Multiplies to 128 bits and folds, as wyhash does (Wang Yi, "wyhash and wyrand", 2019).
-struct Folding {
-    state: u64,
-    factor: u64,
-}
-
-impl Folding {
-    fn fold(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.factor);
-        self.state = (product as u64) ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for Folding {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
-        rest.iter().for_each(|byte| self.fold(u64::from(*byte)));
-    }
-
-    /// The length of a key's bytes, which is always the same.
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        let mut last = Self { ..*self };
-        last.fold(0x9e37_79b9_7f4a_7c15);
-        last.state
+        let id = key.id();
+        let (words, _) = id.as_chunks();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([0x9e37_79b9_7f4a_7c15]);
+        let hash = words.fold(self.start, |state, word| {
+            let product = u128::from(state ^ word) * u128::from(self.factor);
+            (product as u64) ^ (product >> 64) as u64
+        });
+        Hashed { id, hash }
     }
 }
 

@@ -6,16 +6,16 @@ use super::hashed::{Hashed, Seed};
 use super::lock;
 use super::order::Order;
 use super::proof::{Evidence, Proof, Ticket, Verdict};
-use super::shard::{Kept, Shard, Used};
+use super::shard::{Gone, Kept, Shard, Used};
 use super::stats::MemoryStats;
 use crate::Key;
+use crate::uses::Uses;
 use cacheness_core::policy::Eviction;
 use cacheness_core::{Result, Rng, Timestamp};
-use cacheness_storage::{Changing, Coherence, Generations};
+use cacheness_storage::{Changing, Coherence, EntryKey, Generations, Usage};
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 const SHARDS: usize = 32;
 
@@ -40,6 +40,8 @@ pub(crate) struct MemoryLayer {
     order: Mutex<Order>,
     largest: u64,
     refused: AtomicU64,
+    /// Where the uses of copies go that are taken out; without it nobody wants to know of any.
+    uses: Option<Arc<Uses>>,
 }
 
 /// What a lookup found.
@@ -60,7 +62,12 @@ impl MemoryLayer {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) for a staleness of zero, and as [`Rng::fill`].
-    pub(crate) fn new(config: &MemoryConfig, coherence: Coherence, rng: &dyn Rng) -> Result<Self> {
+    pub(crate) fn new(
+        config: &MemoryConfig,
+        coherence: Coherence,
+        rng: &dyn Rng,
+        uses: Option<Arc<Uses>>,
+    ) -> Result<Self> {
         config.check()?;
         Ok(Self {
             proof: Proof::new(coherence, config.staleness),
@@ -70,23 +77,57 @@ impl MemoryLayer {
             order: Mutex::new(Order::new(Eviction::new(config.policy, config.limit, rng)?)),
             largest: config.limit / LARGEST_PART,
             refused: AtomicU64::new(0),
+            uses,
         })
+    }
+
+    /// What `take` makes of the copy of a key, if that is proven fresh without asking anybody: a hit then, and a use. Of
+    /// anything else nothing is counted. `take` runs under a lock.
+    pub(crate) fn serve<V>(
+        &self,
+        key: &Key,
+        now: Timestamp,
+        take: impl FnOnce(&Arc<MemoryCopy>) -> Option<V>,
+    ) -> Option<V> {
+        let hashed = self.seed.hashed(*key);
+        let mut shard = lock(self.shard(&hashed));
+        let value = shard.serve(&hashed, now, self.uses.as_deref(), |kept| {
+            let is_fresh = self.proof.judge(kept.evidence, now) == Verdict::Fresh;
+            if is_fresh { take(&kept.copy) } else { None }
+        })?;
+        self.pass_on(shard);
+        Some(value)
+    }
+
+    /// The copy of a key, if it is proven fresh without asking anybody. Nothing is counted.
+    pub(crate) fn peek(&self, key: &Key, now: Timestamp) -> Option<Arc<MemoryCopy>> {
+        let hashed = self.seed.hashed(*key);
+        let shard = lock(self.shard(&hashed));
+        let kept = shard.get(&hashed)?;
+        (self.proof.judge(kept.evidence, now) == Verdict::Fresh).then(|| Arc::clone(&kept.copy))
+    }
+
+    /// The uses of copies that the index does not know yet; they count as told from now on.
+    pub(crate) fn take_untold(&self) -> Vec<(EntryKey, Usage)> {
+        let Some(uses) = &self.uses else { return Vec::new() };
+        let untold: Vec<_> = self.shards.iter().flat_map(|shard| lock(shard).take_untold()).collect();
+        uses.dismiss(untold.len());
+        untold.into_iter().map(|(hashed, usage)| (hashed.key().entry_key(), usage)).collect()
     }
 
     /// The copy of a key. It is counted as a hit or a miss, unless it is unproven.
     pub(crate) fn get(&self, key: Key, now: Timestamp) -> MemoryLookup {
         let hashed = self.seed.hashed(key);
         let mut shard = lock(self.shard(&hashed));
-        let Some(Kept { copy, evidence, slot }) = shard.copies.get(&hashed) else {
+        let Some(Kept { copy, evidence, slot, .. }) = shard.get(&hashed) else {
             shard.misses += 1;
             return MemoryLookup::Absent;
         };
-        let (copy, slot) = (Arc::clone(copy), *slot);
-        match self.proof.judge(*evidence, now) {
+        let (copy, slot, evidence) = (Arc::clone(copy), *slot, *evidence);
+        match self.proof.judge(evidence, now) {
             Verdict::Fresh => {
-                let used = shard.hit(slot);
-                drop(shard);
-                self.pass_on(used);
+                shard.hit(slot);
+                self.pass_on(shard);
                 MemoryLookup::Fresh(copy)
             }
             Verdict::Unproven => MemoryLookup::Unproven(copy),
@@ -102,14 +143,12 @@ impl MemoryLayer {
     pub(crate) fn confirm(&self, key: Key, copy: &Arc<MemoryCopy>) {
         let hashed = self.seed.hashed(key);
         let mut shard = lock(self.shard(&hashed));
-        let Some(slot) = shard.copies.get(&hashed).filter(|kept| Arc::ptr_eq(&kept.copy, copy)).map(|kept| kept.slot)
-        else {
+        let Some(slot) = shard.get(&hashed).filter(|kept| Arc::ptr_eq(&kept.copy, copy)).map(|kept| kept.slot) else {
             shard.hits += 1;
             return;
         };
-        let used = shard.hit(slot);
-        drop(shard);
-        self.pass_on(used);
+        shard.hit(slot);
+        self.pass_on(shard);
     }
 
     /// Counts the copy that was found as a miss, and takes it out, unless another one took its place.
@@ -118,9 +157,11 @@ impl MemoryLayer {
         let mut order = lock(&self.order);
         let mut shard = lock(self.shard(&hashed));
         shard.misses += 1;
-        if let Some(kept) = shard.take_if(&hashed, copy) {
-            order.remove(kept.slot);
-        }
+        let gone = shard.take_if(&hashed, copy);
+        drop(shard);
+        gone.iter().for_each(|gone| order.remove(gone.kept.slot));
+        drop(order);
+        self.dismiss(gone);
     }
 
     /// Begins a load, *before* the record is read from the index; `None` while the key is being changed, when what is read
@@ -146,10 +187,11 @@ impl MemoryLayer {
         // Under the lock: a change is marked first and takes out what is in after that.
         let is_kept = self.own.is_fresh(began) && {
             drop(self.own.change([hashed.hash.to_le_bytes().as_slice()]));
-            let old = lock(self.shard(&hashed)).copies.remove(&hashed);
+            let old = lock(self.shard(&hashed)).remove(&hashed);
             self.put(&mut order, hashed, old, (&copy, evidence), &mut gone)
         };
         drop(order);
+        self.dismiss(gone);
         self.refused.fetch_add(u64::from(!is_kept), Ordering::Relaxed);
         is_kept
     }
@@ -167,10 +209,11 @@ impl MemoryLayer {
         let mut order = lock(&self.order);
         let old = lock(self.shard(&hashed)).take_if(&hashed, seen);
         let is_kept = old.is_some_and(|old| {
-            let evidence = old.evidence;
+            let evidence = old.kept.evidence;
             self.put(&mut order, hashed, Some(old), (&copy, evidence), &mut gone)
         });
         drop(order);
+        self.dismiss(gone);
         self.refused.fetch_add(u64::from(!is_kept), Ordering::Relaxed);
         is_kept
     }
@@ -184,12 +227,13 @@ impl MemoryLayer {
         let mut gone = Vec::new();
         let mut order = lock(&self.order);
         for hashed in &hashed {
-            if let Some(kept) = lock(self.shard(hashed)).copies.remove(hashed) {
-                order.remove(kept.slot);
-                gone.push(kept);
+            if let Some(taken) = lock(self.shard(hashed)).remove(hashed) {
+                order.remove(taken.kept.slot);
+                gone.push(taken);
             }
         }
         drop(order);
+        self.dismiss(gone);
         changing
     }
 
@@ -199,11 +243,11 @@ impl MemoryLayer {
         let mut gone = Vec::new();
         let mut order = lock(&self.order);
         for shard in &self.shards {
-            let copies = std::mem::take(&mut lock(shard).copies);
-            copies.values().for_each(|kept| order.remove(kept.slot));
-            gone.push(copies);
+            gone.append(&mut lock(shard).take_all());
         }
+        gone.iter().for_each(|gone| order.remove(gone.kept.slot));
         drop(order);
+        self.dismiss(gone);
         changing
     }
 
@@ -235,10 +279,28 @@ impl MemoryLayer {
         &self.shards[(hashed.hash >> 48) as usize % SHARDS]
     }
 
-    /// Hands uses to the order, unless it is taken: then they count for nothing.
-    fn pass_on(&self, used: Option<Used>) {
-        if let (Some(used), Ok(mut order)) = (used, self.order.try_lock()) {
-            order.apply(&used);
+    /// Hands much that was used to the order, unless that is taken: then it counts for nothing.
+    #[inline]
+    fn pass_on(&self, mut shard: MutexGuard<'_, Shard>) {
+        if let Some(used) = shard.much_used() {
+            drop(shard);
+            self.apply(&used);
+        }
+    }
+
+    #[inline(never)]
+    fn apply(&self, used: &Used) {
+        if let Ok(mut order) = self.order.try_lock() {
+            order.apply(used);
+        }
+    }
+
+    /// Drops copies that were taken out, and hands on what is to be told of them. Not to be called under the locks.
+    fn dismiss(&self, gone: impl IntoIterator<Item = Gone>) {
+        for Gone { hashed, kept } in gone {
+            if let Some(uses) = self.uses.as_ref().filter(|_| kept.untold.hits > 0) {
+                uses.take_over(hashed.key(), kept.untold);
+            }
         }
     }
 
@@ -248,12 +310,12 @@ impl MemoryLayer {
         &self,
         order: &mut Order,
         hashed: Hashed,
-        old: Option<Kept>,
+        old: Option<Gone>,
         (copy, evidence): (&Arc<MemoryCopy>, Evidence),
-        gone: &mut Vec<Kept>,
+        gone: &mut Vec<Gone>,
     ) -> bool {
         if let Some(old) = old {
-            order.remove(old.slot);
+            order.remove(old.kept.slot);
             gone.push(old);
         }
         if order.is_full_for(copy.weight()) {
@@ -262,10 +324,9 @@ impl MemoryLayer {
                 order.apply(&used);
             });
         }
-        let evict = |victim: &Hashed| gone.extend(lock(self.shard(victim)).copies.remove(victim));
+        let evict = |victim: &Hashed| gone.extend(lock(self.shard(victim)).remove(victim));
         let Some(slot) = order.insert(hashed, copy.weight(), evict) else { return false };
-        let kept = Kept { copy: Arc::clone(copy), evidence, slot };
-        lock(self.shard(&hashed)).copies.insert(hashed, kept);
+        lock(self.shard(&hashed)).insert(hashed, Kept::new(Arc::clone(copy), evidence, slot));
         true
     }
 }

@@ -51,7 +51,7 @@ impl Proof {
     pub(super) fn evidence(&self, hashed: &Hashed, now: Timestamp) -> Option<Evidence> {
         match self {
             Self::Always | Self::Version => Some(Evidence::None),
-            Self::Stamps(reader) => reader.stamp(hashed.key.entry_key().as_str().as_bytes()).map(Evidence::Stamp),
+            Self::Stamps(reader) => reader.stamp(hashed.key().entry_key().as_str().as_bytes()).map(Evidence::Stamp),
             Self::Within(_) => Some(Evidence::Since(now)),
         }
     }
@@ -64,6 +64,7 @@ impl Proof {
         }
     }
 
+    #[inline]
     pub(super) fn judge(&self, evidence: Evidence, now: Timestamp) -> Verdict {
         let is_fresh = match (self, evidence) {
             (Self::Version, _) => return Verdict::Unproven,

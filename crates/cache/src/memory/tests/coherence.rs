@@ -104,6 +104,6 @@ fn a_staleness_counts_from_the_beginning_of_the_load() {
 #[test]
 fn a_staleness_of_zero_is_refused() {
     let config = MemoryConfig::new().staleness(Duration::ZERO);
-    let refused = MemoryLayer::new(&config, Coherence::Exclusive, &super::Seeded::new(1)).unwrap_err();
+    let refused = MemoryLayer::new(&config, Coherence::Exclusive, &super::Seeded::new(1), None).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
 }

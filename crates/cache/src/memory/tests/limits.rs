@@ -1,6 +1,6 @@
 //! Weights, and what happens when there is no room.
 
-use super::{NOW, copy, exclusive, fresh, key, load, record};
+use super::{NOW, copy, copy_of, exclusive, fresh, key, load, record};
 use crate::memory::{MemoryConfig, MemoryCopy, MemoryLayer, MemoryLookup};
 use crate::{Key, MemoryPolicy};
 use serde_json::json;
@@ -63,9 +63,9 @@ fn the_weight_counts_everything_that_grows() {
     let weight = |change: fn(&mut cacheness_storage::Record)| {
         let mut record = base.clone();
         change(&mut record);
-        MemoryCopy::new(record).weight() - MemoryCopy::new(base.clone()).weight()
+        copy_of(record).weight() - copy_of(base.clone()).weight()
     };
-    assert!(MemoryCopy::new(base.clone()).weight() > size_of::<MemoryCopy>() as u64);
+    assert!(copy_of(base.clone()).weight() > size_of::<MemoryCopy>() as u64);
     assert!(weight(|record| record.annotations.tags = vec!["t".repeat(5000)]) >= 5000);
     assert!(weight(|record| record.annotations.description = Some("t".repeat(5000))) >= 5000);
     let nested = |record: &mut cacheness_storage::Record| {
@@ -73,7 +73,7 @@ fn the_weight_counts_everything_that_grows() {
     };
     assert!(weight(nested) >= 5000);
     assert!(weight(|record| drop(record.content.extra.insert("e".repeat(5000), json!(1)))) >= 5000);
-    let decoded = MemoryCopy::new(base.clone()).with_value(Arc::new([0_u64; 4]), u64::MAX);
+    let decoded = copy_of(base.clone()).with_value(Arc::new([0_u64; 4]), u64::MAX);
     assert_eq!(decoded.weight(), u64::MAX);
 }
 

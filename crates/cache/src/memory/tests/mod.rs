@@ -52,7 +52,7 @@ impl Rng for Seeded {
 }
 
 fn layer(config: &MemoryConfig, coherence: Coherence) -> MemoryLayer {
-    MemoryLayer::new(config, coherence, &Seeded::new(7)).unwrap()
+    MemoryLayer::new(config, coherence, &Seeded::new(7), None).unwrap()
 }
 
 fn exclusive(config: &MemoryConfig) -> MemoryLayer {
@@ -65,7 +65,11 @@ fn key(number: u64) -> Key {
 
 /// A copy of a version with so many stored bytes.
 fn copy(version: u64, size: usize) -> MemoryCopy {
-    MemoryCopy::new(record(version, size))
+    copy_of(record(version, size))
+}
+
+fn copy_of(record: Record) -> MemoryCopy {
+    MemoryCopy::new(record, Arc::default())
 }
 
 fn record(version: u64, size: usize) -> Record {
