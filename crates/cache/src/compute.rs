@@ -1,5 +1,6 @@
 //! `get_or_put`: one computation a key, however many callers miss it at once, in however many processes.
 
+mod landed;
 mod look;
 mod options;
 
@@ -15,6 +16,7 @@ use cacheness_core::{Error, ErrorKind, Op, Result};
 use cacheness_handlers::Value;
 use cacheness_storage::engine::Source;
 use cacheness_storage::{Record, Version};
+use landed::Landed;
 use look::{Before, Look};
 use options::Call;
 use std::future::Future;
@@ -30,10 +32,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) type Flights = flight::Flights<Key, Landing>;
 
 /// What becomes of a computed value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Landing {
-    /// It can be read, or what somebody else put meanwhile.
-    Readable,
+    /// It can be read, or what somebody else put meanwhile. With what was read for all who waited, where that is little.
+    Readable(Option<Arc<Landed>>),
     /// It could not be stored.
     Unstored,
 }
@@ -193,9 +195,14 @@ impl Face {
                 Turn::Lead(lead) => break lead,
                 Turn::Landed(landing) => landing,
             };
+            if let Landing::Readable(Some(landed)) = &landing
+                && let Some(value) = self.guarded(|| core.decode_landed(key, landed))
+            {
+                return Ok(Ok(value));
+            }
             match (self.look(core, key).await?.value, landing) {
                 (Some((value, _)), _) => return Ok(Ok(value)),
-                (None, Landing::Readable) => {}
+                (None, Landing::Readable(_)) => {}
                 // Nobody's value would be stored: waiting for another one gains nothing.
                 (None, Landing::Unstored) => return Ok(compute().await),
             }
@@ -208,7 +215,7 @@ impl Face {
             self.pause(core, pause).await?;
             (pause, looks_first) = ((2 * pause).min(LONGEST_PAUSE), true);
             if let Some((value, _)) = self.look(core, key).await?.value {
-                lead.land(Landing::Readable);
+                lead.land(Landing::Readable(None));
                 return Ok(Ok(value));
             }
         };
@@ -232,7 +239,7 @@ impl Face {
             && live != Some(version)
         {
             self.release(core, lease).await;
-            lead.land(Landing::Readable);
+            lead.land(Landing::Readable(None));
             return Ok(Ok(value));
         }
         // Looked for now: an error that must not change its thread cannot wait for anything.
@@ -266,12 +273,19 @@ impl Core {
         if !lead.begin_commit() {
             return release(lease).await;
         }
+        let key = put.key;
         let stored = self.write_computed(put, value, before, lease.as_ref()).await;
         match stored {
             Ok(true) => drop(lease.map(Lease::end)),
             Ok(false) | Err(_) => drop(release(lease).await),
         }
-        lead.land(if stored.is_ok() { Landing::Readable } else { Landing::Unstored });
+        let arrival = lead.arrive();
+        let landing = match &stored {
+            Ok(_) if arrival.is_awaited() => Landing::Readable(self.landed(key).await),
+            Ok(_) => Landing::Readable(None),
+            Err(_) => Landing::Unstored,
+        };
+        arrival.tell(landing);
         stored.map(drop)
     }
 

@@ -1,0 +1,39 @@
+//! What was stored for many, read once for all of them: they neither go to the store nor to another thread.
+
+use crate::Key;
+use crate::at_once::{DECODE_AT_ONCE, at_once};
+use crate::core::Core;
+use crate::liveness::is_of_others;
+use cacheness_handlers::Value;
+use cacheness_storage::engine::{Found, Lookup, Stored};
+use cacheness_storage::{Bytes, Fields, Record};
+use std::sync::Arc;
+
+/// A live entry, as it was read after its flight had ended, and so while all its followers were waiting.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    record: Record,
+    bytes: Bytes,
+}
+
+impl Core {
+    /// The entry of a key, where it takes little to decode. Best effort: without it everybody looks for himself.
+    pub(crate) async fn landed(&self, key: Key) -> Option<Arc<Landed>> {
+        let judge = self.judge().await.ok()?;
+        let check = |record: &Record| judge.check(key, record);
+        let lookup = self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), check).await;
+        let Ok(Lookup::Found(Found { record, stored })) = lookup else { return None };
+        if record.content.raw_size.max(record.content.stored_size) > DECODE_AT_ONCE {
+            return None;
+        }
+        Some(Arc::new(Landed { bytes: stored.into_bytes().ok()?, record }))
+    }
+
+    /// The value that one of the followers gets.
+    pub(crate) fn decode_landed<T: Value>(&self, key: Key, landed: &Landed) -> Option<T> {
+        if is_of_others(key, &landed.record) {
+            return None;
+        }
+        at_once(self.engine.decode(&landed.record, Stored::from(landed.bytes.clone()), T::fallback()))?.ok()
+    }
+}
