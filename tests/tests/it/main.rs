@@ -1,6 +1,7 @@
 //! The cache through its public face, on real files, in real processes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
+mod at_once;
 mod background;
 mod bad_input;
 mod blob_codecs;
