@@ -3,7 +3,7 @@
 use crate::support::{Place, Results, noise};
 use cacheness::storage::OpenContext;
 use cacheness::storage::memory::MemoryMetadata;
-use cacheness::{ErrorKind, TokioRuntime, future, sync};
+use cacheness::{ErrorKind, MemoryConfig, TokioRuntime, future, sync};
 use cacheness_tests::remote::Remote;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +94,22 @@ async fn the_blocking_face_of_a_remote_store_is_a_clear_error_inside_async_code(
     let error = cache.get::<String>("key").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AsyncContext);
     assert!(error.to_string().contains("use the handle of the same name in `future`"), "{error}");
+}
+
+#[tokio::test]
+async fn the_blocking_face_of_a_remote_store_is_refused_inside_async_code_whatever_is_in_memory() {
+    let remote = remote(1);
+    let memory = MemoryConfig::new().staleness(Duration::from_hours(1));
+    let builder = future::Cache::builder().metadata_backend(remote.metadata()).blob_backend(remote.blobs());
+    let cache = builder.memory(memory).open().await.unwrap();
+    cache.put("key", "value").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(cache.get::<String>("key").await.unwrap().as_deref(), Some("value"));
+    }
+    assert_eq!(cache.stats().await.unwrap().memory.unwrap().hits, 1);
+    let blocking = sync::Cache::from(cache);
+    assert_eq!(blocking.get::<String>("key").unwrap_err().kind(), ErrorKind::AsyncContext);
+    assert_eq!(blocking.get_or_put("key", String::new).unwrap_err().kind(), ErrorKind::AsyncContext);
 }
 
 #[test]
