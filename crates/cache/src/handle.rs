@@ -110,6 +110,9 @@ pub mod future {
 
     handle! {
         /// A cache whose every call returns an [`Op`]. Clones share it.
+        ///
+        /// Hits in memory are ready at the first poll, on the thread that polls, and hop to no other one; what takes more
+        /// than 16 KiB to decode does.
         "future"
     }
 
