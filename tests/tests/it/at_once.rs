@@ -322,7 +322,7 @@ async fn cache_is_looked_at(runtime: &Counting) -> bool {
     let idle: Vec<_> = (0..4)
         .map(|_| {
             let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
-            runtime.pool.spawn_blocking(Box::new(move || drop(sender.send(()))));
+            runtime.pool.spawn_blocking(Box::new(move || _ = sender.send(())));
             receiver
         })
         .collect();
