@@ -38,10 +38,14 @@ impl Spool {
         Self { memory_limit, staging: staging.map(Path::to_owned), memory: Vec::new(), file: None, length: 0 }
     }
 
-    /// Reserves memory for `bytes`, as far as they are to stay there.
+    /// Gets ready for about `bytes`: memory for them is reserved if they are to stay there, and otherwise the first of
+    /// them goes to the file already.
     #[must_use]
     pub fn with_capacity(mut self, bytes: u64) -> Self {
-        self.memory.reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX).min(self.memory_limit));
+        match usize::try_from(bytes) {
+            Ok(bytes) if bytes <= self.memory_limit => self.memory.reserve_exact(bytes),
+            _ => self.memory_limit = 0,
+        }
         self
     }
 

@@ -118,8 +118,13 @@ fn without_a_staging_directory_the_one_of_the_system_serves() {
 }
 
 #[test]
-fn a_capacity_reserves_no_more_than_may_stay_in_memory() {
-    let mut spool = Spool::new(100, None).with_capacity(u64::MAX);
-    spool.write_all(&[7; 100]).unwrap();
-    assert!(matches!(spool.finish().unwrap(), Spooled::Memory(bytes) if bytes == [7; 100][..]));
+fn a_payload_that_is_said_to_be_too_large_for_memory_is_never_there() {
+    for (said, in_memory) in [(0, true), (100, true), (101, false), (u64::MAX, false)] {
+        let mut spool = Spool::new(100, None).with_capacity(said);
+        spool.write_all(&[7; 50]).unwrap();
+        spool.write_all(&[7; 50]).unwrap();
+        let spooled = spool.finish().unwrap();
+        assert_eq!(matches!(spooled, Spooled::Memory(_)), in_memory, "{said}");
+        assert_eq!(spooled.into_bytes().unwrap(), [7; 100][..]);
+    }
 }

@@ -14,6 +14,10 @@ const CONTENT_KEY: &str = "cacheness 2026 content key v1";
 /// How much is read at once from the reader of a value.
 const BUFFER: usize = 256 << 10;
 
+/// How much is written at once before it is hashed: a part of the second-level cache. Of 64 KiB to 8 MiB it was the
+/// fastest.
+const PIECE: usize = 256 << 10;
+
 /// Room for a trailer behind the stored bytes.
 const TRAILER: u64 = 512;
 
@@ -220,8 +224,11 @@ impl Write for Output {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.spool.write_all(bytes)?;
-        self.hasher.update(bytes);
+        // Written, then hashed while it is in the cache: the copy is what fetches best from memory.
+        for piece in bytes.chunks(PIECE) {
+            self.spool.write_all(piece)?;
+            self.hasher.update(piece);
+        }
         self.size += bytes.len() as u64;
         Ok(())
     }
