@@ -4,13 +4,10 @@
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::PayloadReader;
 use std::any::Any;
-use std::io::{self, Write};
+use std::io::Write;
 
-/// Bytes that are read, or swapped, at once: a block of the byte-shuffle, which stays in the cache.
+/// Bytes that are gathered, or swapped, at once: a block of the byte-shuffle, which stays in the cache.
 const CHUNK: usize = 256 * 1024;
-
-/// The memory that is reserved at first for a size that no bytes have borne out yet.
-const RESERVED: usize = 1024 * 1024;
 
 /// A type that arrays are stored of: every integer of fixed width, `f32`, `f64` and `bool`.
 pub trait Element: Any + Copy + Send + Sync + sealed::Bytes {
@@ -77,31 +74,16 @@ fn write_numbers<A: bytemuck::Pod>(elements: &[A], out: &mut dyn Write, to_littl
     Ok(())
 }
 
-/// Reads `count` numbers; memory grows as they arrive.
+/// Reads `count` little-endian numbers.
 fn read_numbers<A: bytemuck::Pod>(
     input: &mut dyn PayloadReader,
     count: usize,
     from_little: fn(A) -> A,
 ) -> Result<Vec<A>> {
-    let mut numbers = Vec::new();
-    while numbers.len() < count {
-        let start = numbers.len();
-        let end = count.min(start + CHUNK / size_of::<A>());
-        if numbers.capacity() < end {
-            let more = (count - start).min(start.max(RESERVED / size_of::<A>()));
-            numbers.try_reserve_exact(more).map_err(|_| {
-                Error::new(ErrorKind::TooLarge, format!("an array of {count} elements does not fit in memory"))
-            })?;
-        }
-        numbers.resize(end, A::zeroed());
-        let chunk = numbers.get_mut(start..).unwrap_or_default();
-        input.read_exact(bytemuck::cast_slice_mut(chunk)).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Corrupt, "the array ends early").source(error),
-            _ => error.into(),
-        })?;
-        if cfg!(target_endian = "big") {
-            chunk.iter_mut().for_each(|number| *number = from_little(*number));
-        }
+    let backed = input.backed();
+    let mut numbers = cacheness_handlers::read_numbers(input, count, backed)?;
+    if cfg!(target_endian = "big") {
+        numbers.iter_mut().for_each(|number| *number = from_little(*number));
     }
     Ok(numbers)
 }

@@ -1,12 +1,9 @@
 //! Handlers for plain bytes, owned and shared. Both write the same format, so either reads what the other wrote.
 
-use crate::{Format, Handler, PayloadReader};
+use crate::{Format, Handler, PayloadReader, read_numbers};
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
-use std::io::{self, Read, Write};
-
-/// How much is reserved and read at first when the size of a payload is a claim that nothing has borne out yet.
-const STEP: usize = 1024 * 1024;
+use std::io::{Read, Write};
 
 /// Stores `Vec<u8>` as it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,26 +64,12 @@ pub(crate) fn read_rest(input: &mut dyn PayloadReader) -> Result<Vec<u8>> {
     if input.as_slice().is_some() {
         return Ok(input.read_bytes()?.into());
     }
-    let size = input.remaining();
-    read_exactly(input, size)
+    let (size, backed) = (input.remaining(), input.backed());
+    read_exactly(input, size, backed)
 }
 
-/// Reads `size` bytes. Memory grows as they arrive, so a wrong `size` costs nothing.
-pub(crate) fn read_exactly(input: &mut (impl Read + ?Sized), size: u64) -> Result<Vec<u8>> {
-    let too_large = || Error::new(ErrorKind::TooLarge, format!("{size} bytes do not fit in memory"));
-    let size = usize::try_from(size).map_err(|_| too_large())?;
-    let mut bytes = Vec::new();
-    while bytes.len() < size {
-        let (start, end) = (bytes.len(), size.min(bytes.len() + STEP));
-        if bytes.capacity() < end {
-            let more = (size - start).min(start.max(STEP));
-            bytes.try_reserve_exact(more).map_err(|_| too_large())?;
-        }
-        bytes.resize(end, 0);
-        input.read_exact(bytes.get_mut(start..).unwrap_or_default()).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Corrupt, "the payload ends early").source(error),
-            _ => error.into(),
-        })?;
-    }
-    Ok(bytes)
+/// Reads `size` bytes, `backed` of which may be allocated at once.
+pub(crate) fn read_exactly(input: &mut (impl Read + ?Sized), size: u64, backed: u64) -> Result<Vec<u8>> {
+    let too_large = |_| Error::new(ErrorKind::TooLarge, format!("{size} bytes do not fit in memory"));
+    read_numbers(input, usize::try_from(size).map_err(too_large)?, backed)
 }

@@ -1,6 +1,6 @@
 //! Where a handler reads a value from.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 /// The payload of a value, decompressed, with its bounds known.
@@ -8,10 +8,16 @@ pub trait PayloadReader: BufRead + Seek {
     /// Bytes from here to the end. An upper bound for every allocation a decoder makes from a length it read.
     fn remaining(&self) -> u64;
 
+    /// How many of the [`remaining`](Self::remaining) bytes what is stored can account for. As many may be allocated at
+    /// once; memory for the others should grow as they arrive.
+    fn backed(&self) -> u64 {
+        0
+    }
+
     /// The rest as one slice, when it lies in memory.
     fn as_slice(&self) -> Option<&[u8]>;
 
-    /// Reads the rest.
+    /// Reads the rest, and the last: a reader may give its memory away here, so there is nothing to seek back to.
     ///
     /// # Errors
     ///
@@ -85,13 +91,19 @@ impl PayloadReader for SliceReader {
         self.rest().len() as u64
     }
 
+    fn backed(&self) -> u64 {
+        self.remaining()
+    }
+
     fn as_slice(&self) -> Option<&[u8]> {
         Some(self.rest())
     }
 
     fn read_bytes(&mut self) -> io::Result<Bytes> {
-        let rest = self.bytes.slice(self.position.min(self.bytes.len())..);
-        self.position = self.bytes.len();
-        Ok(rest)
+        // Given away, so that who is the only holder may make a `Vec` of it without a copy.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.advance(self.position.min(bytes.len()));
+        self.position = 0;
+        Ok(bytes)
     }
 }

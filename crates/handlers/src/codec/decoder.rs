@@ -164,7 +164,10 @@ pub fn decompress(encoding: Encoding, stored: &[u8], raw_size: u64) -> Result<Ve
         Encoding { codec: CodecId::Zstd, shuffle: 0 | 1 } if zstandard::is_small(raw_size) => {
             zstandard::decompress(stored, raw_size)
         }
-        _ => read_exactly(&mut Decoder::new(encoding, stored, raw_size)?, raw_size),
+        _ => {
+            let backed = encoding.most_raw(stored.len() as u64).min(raw_size);
+            read_exactly(&mut Decoder::new(encoding, stored, raw_size)?, raw_size, backed)
+        }
     }
 }
 

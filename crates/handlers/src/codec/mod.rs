@@ -206,4 +206,14 @@ pub struct Encoding {
 impl Encoding {
     /// Neither compressed nor shuffled.
     pub const NONE: Self = Codec::None.encoding(1);
+
+    /// How many raw bytes `stored` bytes can account for: as many as there are without a codec, 255 times as many with
+    /// LZ4, of which each byte adds at most 255 to a length. The other codecs know no such bound: 0.
+    pub const fn most_raw(self, stored: u64) -> u64 {
+        match self.codec {
+            CodecId::None => stored,
+            CodecId::Lz4 => stored.saturating_mul(255),
+            CodecId::Zstd | CodecId::Gzip => 0,
+        }
+    }
 }

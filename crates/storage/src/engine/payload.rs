@@ -3,7 +3,9 @@
 use crate::{Body, Content, Digest, Hasher};
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
-use cacheness_handlers::{CodecId, Decoder, Encoding, Format, HandlerRef, PayloadReader, SliceReader, decompress};
+use cacheness_handlers::{
+    CodecId, Decoder, Encoding, Format, HandlerRef, PayloadReader, SliceReader, decompress, read_numbers,
+};
 use std::any::Any;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
@@ -30,6 +32,9 @@ impl From<Bytes> for Stored {
 }
 
 const BUFFER: usize = 64 << 10;
+
+/// How much is read at once before it is hashed: a part of the second-level cache. Of 16 KiB to 1 MiB it was the fastest.
+const PIECE: usize = 256 << 10;
 
 /// Compares stored bytes with their digest, and gives them back to be read from their start.
 pub(super) fn verify(content: &Content, stored: Stored) -> Result<Stored> {
@@ -208,16 +213,20 @@ impl PayloadReader for StreamReader<'_, '_> {
         }
     }
 
+    fn backed(&self) -> u64 {
+        self.content.encoding.most_raw(self.content.stored_size).min(self.remaining())
+    }
+
     fn as_slice(&self) -> Option<&[u8]> {
         if let State::Memory(reader) = &self.state { reader.as_slice() } else { None }
     }
 
     fn read_bytes(&mut self) -> io::Result<Bytes> {
-        // A plain payload has as many bytes as its file; what a codec will give is believed only bit by bit.
-        let capacity = if is_plain(self.content.encoding) { self.remaining() } else { self.remaining().min(1 << 20) };
-        let mut bytes = Vec::with_capacity(usize::try_from(capacity).unwrap_or(0));
-        self.read_to_end(&mut bytes)?;
-        Ok(bytes.into())
+        if let State::Memory(reader) = &mut self.state {
+            return reader.read_bytes();
+        }
+        let (size, backed) = (self.remaining(), self.backed());
+        Ok(read_numbers::<u8>(self, usize::try_from(size).unwrap_or(usize::MAX), backed)?.into())
     }
 }
 
@@ -244,7 +253,8 @@ impl<'f> Hashing<'f> {
 
 impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let piece = buffer.len().min(PIECE);
+        let count = self.file.read(buffer.get_mut(..piece).unwrap_or_default())?;
         self.hasher.update(buffer.get(..count).unwrap_or_default());
         self.size += count as u64;
         Ok(count)
