@@ -1,7 +1,7 @@
 //! The way out: stored bytes are decompressed, unshuffled and counted.
 
 use super::stream::{Stream, fill_buf, longer, shorter};
-use super::{CodecId, Encoding, zstandard};
+use super::{CodecId, Encoding, lz4, parallel, zstandard};
 use crate::bytes::read_exactly;
 use crate::shuffle::{block_length, unshuffle};
 use cacheness_core::Result;
@@ -16,22 +16,23 @@ const BUFFER: u64 = 64 * 1024;
 /// Fewer or more raw bytes, a damaged stream, and anything behind its end are an `io::Error` that carries an
 /// [`Error`] of kind [`Corrupt`]. The end is checked when the last raw bytes are handed out, without codec and
 /// shuffle at the latest by the next read. Errors of the source pass through as they are. Memory is bounded by the
-/// codec's window, at most 128 MiB, and a block or two, whatever the stream claims.
+/// codec's window, at most 128 MiB, and a block or two, whatever the stream claims; large reads of shuffled LZ4 are decoded
+/// on up to four threads, which take a block or two each and end before the read does.
 ///
 /// [`Error`]: cacheness_core::Error
 /// [`Corrupt`]: cacheness_core::ErrorKind::Corrupt
-pub struct Decoder<R: BufRead> {
+pub struct Decoder<R: BufRead + Send> {
     stage: Stage<R>,
     remaining: u64,
 }
 
-enum Stage<R: BufRead> {
+enum Stage<R: BufRead + Send> {
     Direct(R),
     Buffered(BufReader<Stream<R>>),
     Shuffled(Unshuffler<R>),
 }
 
-impl<R: BufRead> Decoder<R> {
+impl<R: BufRead + Send> Decoder<R> {
     /// A decoder of `stored`, which holds `raw_size` raw bytes.
     ///
     /// # Errors
@@ -81,7 +82,7 @@ impl<R: BufRead> Decoder<R> {
     }
 }
 
-impl<R: BufRead> Read for Decoder<R> {
+impl<R: BufRead + Send> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(buffer.len());
         let Some(buffer) = buffer.get_mut(..wanted).filter(|buffer| !buffer.is_empty()) else {
@@ -103,7 +104,7 @@ impl<R: BufRead> Read for Decoder<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Decoder<R> {
+impl<R: BufRead + Send> BufRead for Decoder<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.remaining == 0 {
             self.check_end()?;
@@ -143,7 +144,7 @@ impl<R: BufRead> BufRead for Decoder<R> {
     }
 }
 
-impl<R: BufRead> fmt::Debug for Decoder<R> {
+impl<R: BufRead + Send> fmt::Debug for Decoder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder").field("remaining", &self.remaining).finish_non_exhaustive()
     }
@@ -172,7 +173,7 @@ pub fn decompress(encoding: Encoding, stored: &[u8], raw_size: u64) -> Result<Ve
 }
 
 /// Holds one unshuffled block for small reads.
-struct Unshuffler<R: BufRead> {
+struct Unshuffler<R: BufRead + Send> {
     stream: Stream<R>,
     width: u8,
     block: usize,
@@ -181,7 +182,7 @@ struct Unshuffler<R: BufRead> {
     position: usize,
 }
 
-impl<R: BufRead> Unshuffler<R> {
+impl<R: BufRead + Send> Unshuffler<R> {
     fn new(width: u8, stream: Stream<R>) -> Self {
         Self { stream, width, block: block_length(width), shuffled: Vec::new(), raw: Vec::new(), position: 0 }
     }
@@ -196,6 +197,9 @@ impl<R: BufRead> Unshuffler<R> {
     fn read(&mut self, buffer: &mut [u8], remaining: u64) -> io::Result<usize> {
         let length = usize::try_from(remaining).unwrap_or(usize::MAX).min(self.block);
         if self.position == self.raw.len() && length <= buffer.len() {
+            if let Some(count) = self.read_in_parallel(buffer, remaining)? {
+                return Ok(count);
+            }
             self.read_shuffled(remaining)?;
             unshuffle(self.width, &self.shuffled, buffer);
             return Ok(length);
@@ -203,6 +207,24 @@ impl<R: BufRead> Unshuffler<R> {
         let count = self.fill_buf(remaining)?.read(buffer)?;
         self.consume(count);
         Ok(count)
+    }
+
+    /// Reads as many whole blocks as `buffer` holds on several threads; `None` where that does not pay, or cannot be
+    /// done.
+    fn read_in_parallel(&mut self, buffer: &mut [u8], remaining: u64) -> io::Result<Option<usize>> {
+        let blocks = usize::try_from(remaining).unwrap_or(usize::MAX).min(buffer.len()) / lz4::BLOCK;
+        let threads = parallel::threads(blocks);
+        if threads < 2 || self.block != lz4::BLOCK {
+            return Ok(None);
+        }
+        let count = blocks * lz4::BLOCK;
+        match (self.stream.blocks(), buffer.get_mut(..count)) {
+            (Some(frame), Some(target)) => {
+                let result = parallel::read_blocks(frame, self.width, target, threads);
+                result.inspect_err(|_| self.stream.fail()).map(|()| Some(count))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn fill_buf(&mut self, remaining: u64) -> io::Result<&[u8]> {

@@ -7,11 +7,12 @@ use super::blocks::Blocks;
 use super::stream::{longer, shorter};
 use cacheness_core::{Error, ErrorKind};
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
+use std::cmp::Ordering;
 use std::io::{self, BufRead, Read, Write};
 
 /// The raw bytes of a full block. With the shuffle blocks of the same size, 64 KiB was not faster and compressed
 /// less, 1 MiB was a tenth slower.
-const BLOCK: usize = 256 * 1024;
+pub(super) const BLOCK: usize = 256 * 1024;
 
 /// The magic number; version 1 with independent blocks; blocks up to 256 KiB; the second byte of the XXH32 of the two
 /// bytes before.
@@ -78,6 +79,29 @@ fn write_block(raw: &[u8], compressed: &mut Vec<u8>, begun: &mut bool, out: &mut
     }
 }
 
+/// How a block is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Raw,
+    Compressed,
+}
+
+/// Decodes the stored bytes of a block, which must fill `target`.
+pub(super) fn decode_block(form: Form, stored: &[u8], target: &mut [u8]) -> io::Result<()> {
+    match form {
+        Form::Raw if stored.len() == target.len() => {
+            target.copy_from_slice(stored);
+            Ok(())
+        }
+        Form::Raw => Err(damaged("a block has the wrong size")),
+        Form::Compressed => match decompress_into(stored, target) {
+            Ok(count) if count == target.len() => Ok(()),
+            Ok(_) => Err(damaged("a block is shorter than it must be")),
+            Err(error) => Err(damaged(&error.to_string())),
+        },
+    }
+}
+
 /// Reads one frame of a known raw size, and nothing behind it.
 pub(super) struct FrameReader<R> {
     source: R,
@@ -100,6 +124,11 @@ impl<R: BufRead> FrameReader<R> {
         &mut self.source
     }
 
+    /// Whether all raw bytes of the blocks before were handed out.
+    pub(super) fn is_between_blocks(&self) -> bool {
+        self.position == self.raw.len()
+    }
+
     fn read_array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.source.read_exact(&mut bytes).map_err(cut_off)?;
@@ -116,40 +145,42 @@ impl<R: BufRead> FrameReader<R> {
         Ok(u32::from_le_bytes(self.read_array()?))
     }
 
-    /// Reads the next block, which must fill `target`.
-    fn read_block(&mut self, target: &mut [u8]) -> io::Result<()> {
+    /// Reads the head of the next block of `raw_length` raw bytes: its form, and how many bytes are stored of it.
+    fn read_head(&mut self, raw_length: usize) -> io::Result<(Form, usize)> {
         let size = self.read_size()?;
         let length = (size & !UNCOMPRESSED) as usize;
-        match length.cmp(&target.len()) {
+        let form = match length.cmp(&raw_length) {
             _ if size == 0 => return Err(shorter()),
-            std::cmp::Ordering::Equal if size & UNCOMPRESSED != 0 => {
-                self.source.read_exact(target).map_err(cut_off)?;
-            }
-            std::cmp::Ordering::Less if size & UNCOMPRESSED == 0 => self.decompress(length, target)?,
+            Ordering::Equal if size & UNCOMPRESSED != 0 => Form::Raw,
+            Ordering::Less if size & UNCOMPRESSED == 0 => Form::Compressed,
             _ => return Err(damaged("a block has the wrong size")),
-        }
-        self.remaining -= target.len() as u64;
-        Ok(())
+        };
+        self.remaining = self.remaining.saturating_sub(raw_length as u64);
+        Ok((form, length))
     }
 
-    fn decompress(&mut self, length: usize, target: &mut [u8]) -> io::Result<()> {
-        let result = match self.source.fill_buf()?.get(..length) {
-            Some(compressed) => {
-                let result = decompress_into(compressed, target);
-                self.source.consume(length);
-                result
-            }
-            None => {
-                self.compressed.resize(length, 0);
-                self.source.read_exact(&mut self.compressed).map_err(cut_off)?;
-                decompress_into(&self.compressed, target)
-            }
-        };
-        match result {
-            Ok(count) if count == target.len() => Ok(()),
-            Ok(_) => Err(damaged("a block is shorter than it must be")),
-            Err(error) => Err(damaged(&error.to_string())),
+    /// Reads the stored bytes of the next block, which holds `raw_length` raw ones, for [`decode_block`].
+    pub(super) fn read_stored(&mut self, raw_length: usize, stored: &mut Vec<u8>) -> io::Result<Form> {
+        let (form, length) = self.read_head(raw_length)?;
+        stored.resize(length, 0);
+        self.source.read_exact(stored).map_err(cut_off)?;
+        Ok(form)
+    }
+
+    /// Reads the next block, which must fill `target`.
+    fn read_block(&mut self, target: &mut [u8]) -> io::Result<()> {
+        let (form, length) = self.read_head(target.len())?;
+        if form == Form::Raw {
+            return self.source.read_exact(target).map_err(cut_off);
         }
+        if let Some(compressed) = self.source.fill_buf()?.get(..length) {
+            let result = decode_block(form, compressed, target);
+            self.source.consume(length);
+            return result;
+        }
+        self.compressed.resize(length, 0);
+        self.source.read_exact(&mut self.compressed).map_err(cut_off)?;
+        decode_block(form, &self.compressed, target)
     }
 
     /// Reads the end mark.

@@ -23,6 +23,7 @@ mod encoder;
 mod gzip;
 mod lz4;
 mod nearest;
+mod parallel;
 mod stream;
 mod zstandard;
 

@@ -51,6 +51,19 @@ impl<R: BufRead> Stream<R> {
         }
     }
 
+    /// The LZ4 frame, when the stream is one and at the beginning of a block.
+    pub(super) fn blocks(&mut self) -> Option<&mut FrameReader<Source<R>>> {
+        match &mut self.decompressor {
+            Decompressor::Lz4(frame) if !self.ended && frame.is_between_blocks() => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// Ends it after an error of its blocks.
+    pub(super) fn fail(&mut self) {
+        self.ended = true;
+    }
+
     /// Reads `buffer` full.
     pub(super) fn read_block(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         match self.read_exact(buffer) {
@@ -99,7 +112,7 @@ impl<R: BufRead> Read for Stream<R> {
 
 /// Notes whether the reader beneath a decompressor failed, which the decompressor does not tell, and tries again where
 /// it was only interrupted, which not every decompressor survives.
-struct Source<R> {
+pub(super) struct Source<R> {
     reader: R,
     failed: bool,
 }
