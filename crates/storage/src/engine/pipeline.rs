@@ -55,7 +55,8 @@ pub(super) fn encode(source: Source<'_>, options: &EngineOptions, staging: Optio
         Held::Borrowed(value) => source.handler.encode(value, &source.format, &mut pipeline)?,
         Held::Shared(value) => source.handler.encode(&*value, &source.format, &mut pipeline)?,
         Held::Encoded(Spooled::Memory(bytes)) => pipeline.write_all(&bytes)?,
-        Held::Encoded(Spooled::File(file)) => drop(io::copy(&mut file.reader()?, &mut pipeline)?),
+        Held::Encoded(Spooled::File(file)) => drain(file.reader()?, &mut pipeline)?,
+        Held::Stored(encoded) => return Ok(*encoded),
         Held::Reader(reader) => drain(reader, &mut pipeline)?,
     }
     let content_key = pipeline.raw_hasher.take().map(|hasher| hasher.finalize().to_hex().to_string());
@@ -94,7 +95,7 @@ fn content_hasher(source: &Source<'_>) -> blake3::Hasher {
 }
 
 /// Writes what a reader gives, in pieces.
-fn drain(mut reader: Box<dyn Read + Send>, pipeline: &mut Pipeline) -> Result<()> {
+fn drain(mut reader: impl Read, pipeline: &mut Pipeline) -> Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         let count = match reader.read(&mut buffer) {

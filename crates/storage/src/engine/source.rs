@@ -1,9 +1,10 @@
 //! A value on its way in: borrowed, shared or already encoded.
 
-use super::Engine;
+use super::pipeline::{self, Encoded};
+use super::{Engine, EngineOptions};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{
-    BytesHandler, ErasedHandler, Format, Handler, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value,
+    BytesHandler, Codec, ErasedHandler, Format, Handler, HandlerRef, HandlerRegistry, Lent, Put, Spool, Spooled, Value,
 };
 use std::any::{Any, type_name};
 use std::fmt;
@@ -29,7 +30,10 @@ impl Source<'_> {
 pub(super) enum Held<'v> {
     Borrowed(&'v (dyn Any + Send + Sync)),
     Shared(Arc<dyn Any + Send + Sync>),
+    /// Its bytes before the codec.
     Encoded(Spooled),
+    /// Its stored bytes: no codec is left to run.
+    Stored(Box<Encoded>),
     Reader(Box<dyn Read + Send>),
 }
 
@@ -107,19 +111,27 @@ impl<'v> Source<'v> {
         Ok(Self { held, handler, format, type_name: type_name::<T>() })
     }
 
-    /// Lets go of a borrow by encoding the value now, in memory up to `memory` bytes and in a file under `staging` beyond.
+    /// Lets go of a borrow by encoding the value now, in memory or in a file under `staging`. What no codec compresses is
+    /// ready to be stored then, and not copied again.
     ///
     /// # Errors
     ///
     /// What encoding returns.
-    pub fn detach(self, memory: usize, staging: Option<&Path>) -> Result<Source<'static>> {
+    pub(super) fn detach(self, options: &EngineOptions, staging: Option<&Path>) -> Result<Source<'static>> {
         let Self { held, handler, format, type_name } = self;
         let held = match held {
+            Held::Borrowed(value) if options.compression.choose(&format.hints).codec == Codec::None => {
+                let (handler, format) = (handler.clone(), format.clone());
+                let source = Source { held: Held::Borrowed(value), handler, format, type_name };
+                Held::Stored(Box::new(pipeline::encode(source, options, staging)?))
+            }
             Held::Borrowed(value) => {
-                let mut spool = Spool::new(memory, staging).with_capacity(format.hints.size.unwrap_or(0));
+                let mut spool =
+                    Spool::new(options.staging_memory, staging).with_capacity(format.hints.size.unwrap_or(0));
                 handler.encode(value, &format, &mut spool)?;
                 Held::Encoded(spool.finish()?)
             }
+            Held::Stored(encoded) => Held::Stored(encoded),
             Held::Shared(value) => Held::Shared(value),
             Held::Encoded(bytes) => Held::Encoded(bytes),
             Held::Reader(reader) => Held::Reader(reader),
@@ -201,14 +213,14 @@ impl Face for Async {
     type Source<'v> = Source<'static>;
 
     fn source<V: Put + ?Sized>(self, engine: &Engine, value: &V) -> Result<Source<'static>> {
-        Blocking.source(engine, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
+        Blocking.source(engine, value)?.detach(&engine.options, engine.blobs.staging())
     }
 
     fn typed<T: Any + Send + Sync>(self, engine: &Engine, value: &T) -> Result<Source<'static>> {
-        Blocking.typed(engine, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
+        Blocking.typed(engine, value)?.detach(&engine.options, engine.blobs.staging())
     }
 
     fn by<T: Any + Send + Sync>(self, engine: &Engine, handler: HandlerRef, value: &T) -> Result<Source<'static>> {
-        Blocking.by(engine, handler, value)?.detach(engine.options.staging_memory, engine.blobs.staging())
+        Blocking.by(engine, handler, value)?.detach(&engine.options, engine.blobs.staging())
     }
 }

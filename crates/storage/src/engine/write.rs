@@ -120,6 +120,7 @@ impl Engine {
             }
             Held::Shared(value) => Held::Shared(value),
             Held::Encoded(bytes) => Held::Encoded(bytes),
+            Held::Stored(encoded) => return Ok(*encoded),
             Held::Reader(reader) => Held::Reader(reader),
         };
         let owned = Source { held, handler, format, type_name };
