@@ -2,7 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use cacheness_core::{Error, ErrorKind};
-use cacheness_handlers::codec::{Codec, CodecId, Decoder, Encoder, Encoding, Level, decompress};
+use cacheness_handlers::codec::{Codec, CodecId, Decoder, Encoder, Encoding, Level, decompress, looks_random};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -382,6 +382,30 @@ fn a_higher_level_stores_fewer_bytes() {
     if is_built(&Codec::GZIP) {
         assert!(size(Codec::Gzip(level(9))) < size(Codec::Gzip(level(1))));
     }
+}
+
+#[test]
+fn noise_is_told_from_bytes_that_can_be_made_smaller() {
+    let mut state = 1_u64;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let next = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (state >> 56) as u8
+        };
+        std::iter::repeat_with(next).take(length).collect()
+    };
+    for length in [4096, 4097, 65_536, 1_000_000] {
+        assert!((0..50).all(|_| looks_random(&noise(length))), "{length}");
+        assert!(!looks_random(&sample(length)), "{length}");
+        let half_text = [noise(length / 2), b"half of it is text ".repeat(length / 38)].concat();
+        assert!(!looks_random(&half_text), "{length}");
+        let letters: Vec<u8> = noise(length).iter().map(|byte| byte % 64).collect();
+        assert!(!looks_random(&letters), "{length}");
+    }
+    assert!(!looks_random(&[7; 4096]), "all the same");
+    assert!(!looks_random(&noise(4095)), "too few to tell");
+    let compressed = encode(Codec::ZSTD, 1, &noise(200_000).iter().map(|byte| byte % 97).collect::<Vec<_>>());
+    assert!(looks_random(&compressed));
 }
 
 #[test]

@@ -23,12 +23,14 @@ mod encoder;
 mod gzip;
 mod lz4;
 mod nearest;
+mod noise;
 mod parallel;
 mod stream;
 mod zstandard;
 
 pub use decoder::{Decoder, decompress};
 pub use encoder::Encoder;
+pub use noise::looks_random;
 
 use cacheness_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@ use super::options::{Choice, EngineOptions};
 use super::source::{Held, Source};
 use crate::{Content, Digest, Hasher, Terms};
 use cacheness_core::{Error, ErrorKind, Result};
+use cacheness_handlers::codec::looks_random;
 use cacheness_handlers::{Codec, Encoder, Encoding, Spool, Spooled};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -41,6 +42,7 @@ pub(super) fn encode(source: Source<'_>, options: &EngineOptions, staging: Optio
         choice: options.compression.choose(hints),
         // Nobody holds in memory what comes from a reader.
         limit: if matches!(source.held, Held::Reader(_)) { u64::MAX } else { options.max_value_size },
+        size: hints.size,
         raw_size: 0,
         raw_hasher: options.content_addressable.then(|| content_hasher(&source)),
         stage: Stage::Undecided(Vec::new(), output),
@@ -48,7 +50,7 @@ pub(super) fn encode(source: Source<'_>, options: &EngineOptions, staging: Optio
     if let Some(size) = hints.size {
         pipeline.check_limit(size)?;
         if size > pipeline.choice.threshold {
-            pipeline.decide()?;
+            pipeline.choice.threshold = 0;
         }
     }
     match source.held {
@@ -111,6 +113,8 @@ fn drain(mut reader: impl Read, pipeline: &mut Pipeline) -> Result<()> {
 struct Pipeline {
     choice: Choice,
     limit: u64,
+    /// How many raw bytes the handler said there will be.
+    size: Option<u64>,
     raw_size: u64,
     raw_hasher: Option<blake3::Hasher>,
     stage: Stage,
@@ -140,11 +144,14 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The value is large enough for its codec.
-    fn decide(&mut self) -> Result<()> {
+    /// The value is large enough for its codec, unless `next` is all of it, and noise.
+    fn decide(&mut self, next: &[u8]) -> Result<()> {
         if let Stage::Undecided(buffer, output) = std::mem::replace(&mut self.stage, Stage::Failed) {
+            let is_whole = self.size == Some(next.len() as u64);
+            let is_noise = is_whole && self.choice.shuffle <= 1 && looks_random(next);
             self.stage = match self.choice.codec {
                 Codec::None => Stage::Plain(output),
+                _ if is_noise => Stage::Plain(output),
                 codec => Stage::Coded(Encoder::new(codec, self.choice.shuffle, output)?),
             };
             self.forward(&buffer)?;
@@ -195,7 +202,7 @@ impl Write for Pipeline {
             hasher.update(bytes);
         }
         if matches!(self.stage, Stage::Undecided(..)) && self.raw_size > self.choice.threshold {
-            self.decide()?;
+            self.decide(bytes)?;
         }
         self.forward(bytes)
     }
