@@ -34,11 +34,27 @@ impl Root {
         durability: Durability,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<Facts> {
+        // Whose name must be made to last needs the directory anyway.
+        if durability != Durability::Full
+            && let Some(mut file) = self.create_at_once(id)
+        {
+            let written = fill(&mut file).and_then(|()| finish(&file, durability));
+            return written.map_err(|error| {
+                let _ = self.delete(id);
+                failed("written", &self.blob_path(id), error)
+            });
+        }
         let (shard, mut file) = self.place(id, Directory::create_file).map_err(|error| self.not_created(id, error))?;
         self.complete(id, durability, &shard, || {
             fill(&mut file)?;
             finish(&file, durability)
         })
+    }
+
+    /// Creates a blob's file in its shard, if that is there, without opening the shard.
+    fn create_at_once(&self, id: &BlobId) -> Option<File> {
+        let shard = self.layout.directory(self.layout.shard(id))?;
+        self.directory.create_file_below(&shard, &file_name(id))
     }
 
     /// Gives a staged file the blob's name; `None` when that cannot be done, and it must be copied.

@@ -1,6 +1,7 @@
 //! How a blob is read: small parts in one call, large ones as an open file.
 
 use crate::directory::read_at;
+use crate::layout::file_name;
 use crate::root::{Root, failed};
 use cacheness_storage::{BlobId, Body, Bytes, Error, ErrorKind, GetBlob, Payload, Result};
 use std::fs::File;
@@ -16,7 +17,13 @@ impl Root {
         if options.if_match.is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "files have no entity tag that if_match could compare"));
         }
-        let Some((file, facts)) = self.find(id, |directory, name| directory.open_file(name))? else { return Ok(None) };
+        let at_once = self.layout.directory(self.layout.shard(id));
+        let at_once = at_once.and_then(|shard| self.directory.open_file_below(&shard, &file_name(id)));
+        let found = match at_once {
+            Some(found) => Some(found),
+            None => self.find(id, |directory, name| directory.open_file(name))?,
+        };
+        let Some((file, facts)) = found else { return Ok(None) };
         let range = options.range.clone().unwrap_or(0..facts.size);
         let start = range.start.min(facts.size);
         let size = range.end.min(facts.size).saturating_sub(start);

@@ -54,6 +54,16 @@ impl Directory {
         OpenOptions::new().write(true).create_new(true).open(self.0.join(name))
     }
 
+    /// Leaves it to [`create_file`](Self::create_file).
+    pub(crate) fn create_file_below(&self, _: &str, _: &str) -> Option<File> {
+        None
+    }
+
+    /// Leaves it to [`open_file`](Self::open_file).
+    pub(crate) fn open_file_below(&self, _: &str, _: &str) -> Option<(File, Facts)> {
+        None
+    }
+
     /// Refuses, so that the file is copied: a link would inherit the attributes of a temporary file.
     pub(crate) fn link_file(&self, _: &Path, _: &str) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())

@@ -6,7 +6,7 @@ use cacheness_storage::Timestamp;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -72,6 +72,20 @@ impl Directory {
         Ok(file.into())
     }
 
+    /// As [`create_file`](Self::create_file) in a directory below, in one call; `None` where that cannot be done so.
+    pub(crate) fn create_file_below(&self, directory: &str, name: &str) -> Option<File> {
+        below(&self.0, directory, name, CREATE, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// As [`open_file`](Self::open_file) in a directory below, in one call; `None` where that cannot be done so, or there
+    /// is none.
+    pub(crate) fn open_file_below(&self, directory: &str, name: &str) -> Option<(File, Facts)> {
+        let file = below(&self.0, directory, name, READ, Mode::empty())?;
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        let facts = Facts::of(&metadata);
+        Some((file, facts))
+    }
+
     /// Gives a file, which may lie elsewhere on the same file system, a free name in this directory.
     pub(crate) fn link_file(&self, from: &Path, name: &str) -> io::Result<()> {
         Ok(rustix::fs::linkat(CWD, from, &self.0, name, AtFlags::empty())?)
@@ -123,6 +137,35 @@ impl Directory {
             Err(error) => Some(Err(error.into())),
         }))
     }
+}
+
+/// Opens a file in a directory of `root` that no symbolic link leads to. `None` for every error: the way over the open
+/// directory meets it again, and says what it means.
+#[cfg(target_os = "linux")]
+fn below(root: &File, directory: &str, name: &str, flags: OFlags, mode: Mode) -> Option<File> {
+    use rustix::fs::{ResolveFlags, openat2};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Whether the system, or what guards it, does not know the call.
+    static UNKNOWN: AtomicBool = AtomicBool::new(false);
+    if UNKNOWN.load(Ordering::Relaxed) {
+        return None;
+    }
+    let path = [directory, "/", name].concat();
+    match openat2(root, path, flags, mode, ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH) {
+        Ok(file) => Some(file.into()),
+        Err(error) => {
+            if matches!(error, Errno::NOSYS | Errno::PERM) {
+                UNKNOWN.store(true, Ordering::Relaxed);
+            }
+            None
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn below(_: &File, _: &str, _: &str, _: OFlags, _: Mode) -> Option<File> {
+    None
 }
 
 /// Reads `size` bytes of a file from `start` on, without touching its position.

@@ -117,6 +117,13 @@ impl Call {
         Ok(bytes)
     }
 
+    /// The flags of a call that opens, which stand alone or in a structure.
+    pub(super) fn open_flags(&self) -> &str {
+        let plain = self.arguments.iter().map(|argument| argument.strip_prefix("{flags=").unwrap_or(argument));
+        let flags = plain.into_iter().find(|argument| argument.starts_with("O_")).unwrap_or_default();
+        flags.split(',').next().unwrap_or_default()
+    }
+
     /// The path in an argument, relative to the directory in the one before it if that is a descriptor.
     pub(super) fn path(&self, index: usize) -> Result<PathBuf> {
         let named = PathBuf::from(OsString::from_vec(self.bytes(index)?));

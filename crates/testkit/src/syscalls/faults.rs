@@ -38,7 +38,7 @@ const WRITE_ERRORS: &[&str] = &["ENOSPC", "EIO"];
 const OTHERS: &[&str] = &["read", "readv", "pread64", "preadv", "unlink", "unlinkat", "rmdir"];
 const OTHER_ERRORS: &[&str] = &["EIO"];
 
-const OPENS: &[&str] = &["open", "openat"];
+const OPENS: &[&str] = &["open", "openat", "openat2"];
 const OPEN_ERRORS: &[&str] = &["EACCES"];
 const OPEN_FOR_WRITING_ERRORS: &[&str] = &["EACCES", "EROFS"];
 const CREATE_ERRORS: &[&str] = &["EACCES", "EROFS", "ENOSPC", "EIO"];
@@ -183,7 +183,7 @@ fn calls(run: &Run) -> Result<Vec<Call>> {
 fn path(call: &Call, directory: &Path) -> Option<PathBuf> {
     let below = |path: PathBuf| path.strip_prefix(directory).ok().map(Path::to_owned);
     let named = |index| if call.argument(index).starts_with('"') { call.path(index).ok() } else { None };
-    let is_data = !matches!(call.name.as_str(), "open" | "openat" | "mkdir" | "mkdirat" | "rmdir")
+    let is_data = !matches!(call.name.as_str(), "open" | "openat" | "openat2" | "mkdir" | "mkdirat" | "rmdir")
         && !["link", "rename"].iter().any(|part| call.name.contains(part));
     if is_data {
         return call.descriptor_path(0).and_then(below);
@@ -193,7 +193,7 @@ fn path(call: &Call, directory: &Path) -> Option<PathBuf> {
 
 fn errors(call: &Call) -> &'static [&'static str] {
     let name = call.name.as_str();
-    let flags = call.arguments.iter().find(|argument| argument.starts_with("O_")).map_or("", String::as_str);
+    let flags = call.open_flags();
     match name {
         _ if OPENS.contains(&name) && flags.contains("O_CREAT") => CREATE_ERRORS,
         _ if OPENS.contains(&name) && !flags.contains("O_RDONLY") => OPEN_FOR_WRITING_ERRORS,
@@ -237,6 +237,8 @@ mod tests {
         assert_eq!(open("O_RDONLY|O_CLOEXEC"), ["EACCES"]);
         assert_eq!(open("O_RDWR|O_CLOEXEC"), ["EACCES", "EROFS"]);
         assert_eq!(open("O_RDWR|O_CREAT"), ["EACCES", "EROFS", "ENOSPC", "EIO"]);
+        let structure = "openat2(3</d>, \"a\", {flags=O_WRONLY|O_CREAT, mode=0600, resolve=RESOLVE_BENEATH}, 24) = 4";
+        assert_eq!(errors(&call(structure)), ["EACCES", "EROFS", "ENOSPC", "EIO"]);
         assert_eq!(errors(&call("fsync(3</d/a>) = 0")), ["ENOSPC", "EIO"]);
         assert_eq!(errors(&call("pread64(3</d/a>, \"\", 4, 0) = 0")), ["EIO"]);
     }

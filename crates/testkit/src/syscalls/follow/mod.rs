@@ -89,8 +89,7 @@ impl<'a> Follower<'a> {
 
     fn call(&mut self, call: &Call, returned: u64, begun: usize) -> Result<()> {
         match call.name.as_str() {
-            "open" => self.open(call, 1, returned),
-            "openat" => self.open(call, 2, returned),
+            "open" | "openat" | "openat2" => self.open(call, returned),
             "dup" | "dup2" | "dup3" => self.duplicate(call, returned),
             "fcntl" if call.argument(1).starts_with("F_DUPFD") => self.duplicate(call, returned),
             "close_range" => self.close_range(call),
@@ -197,9 +196,9 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn open(&mut self, call: &Call, flags: usize, returned: u64) -> Result<()> {
+    fn open(&mut self, call: &Call, returned: u64) -> Result<()> {
         let (Some(path), Ok(descriptor)) = (call.returned_path(), i32::try_from(returned)) else { return Ok(()) };
-        let flags: Vec<&str> = call.argument(flags).split('|').collect();
+        let flags: Vec<&str> = call.open_flags().split('|').collect();
         let has = |flag| flags.contains(&flag);
         let inode = match has("O_TMPFILE") {
             true if self.below(&path).is_some() => Some(self.make(false)),
@@ -350,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_file_without_a_name_gets_one() {
-        let trace = "1 openat(AT_FDCWD</x>, \"/d\", O_RDWR|O_TMPFILE, 0600) = 3</d/#7>(deleted)\n\
+        let trace = "1 openat2(5</d>, \".\", {flags=O_RDWR|O_TMPFILE, mode=0600, resolve=RESOLVE_BENEATH}, 24) = 3</d/#7>(deleted)\n\
             1 write(3</d/#7>(deleted), \"text\", 4) = 4\n\
             1 linkat(AT_FDCWD</x>, \"/proc/self/fd/3\", AT_FDCWD</x>, \"/d/a\", AT_SYMLINK_FOLLOW) = 0";
         assert_eq!(seen(trace), files([("/a", "text")]));
