@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cacheness_core::{Error, ErrorKind, Result};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,28 @@ use tempfile::{Builder, NamedTempFile, TempPath};
 /// What the names of temporary files begin with. They are locked as long as their process lives, so that a sweep knows
 /// those of a killed one.
 pub const FILE_PREFIX: &str = "cacheness-spool-";
+
+/// The memory, in bytes, that a thread keeps at most for its next payload. An allocator that gives memory back to the
+/// system at once makes each put pay for the pages again.
+const KEPT: usize = 256 << 10;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Takes back the memory of a payload that was stored, for the next one of this thread, if nobody else holds it.
+pub fn recycle(bytes: Bytes) {
+    if let Ok(bytes) = bytes.try_into_mut() {
+        keep(bytes.into());
+    }
+}
+
+fn keep(mut memory: Vec<u8>) {
+    if (1..=KEPT).contains(&memory.capacity()) {
+        memory.clear();
+        let _ = SPARE.try_with(|spare| spare.set(memory));
+    }
+}
 
 /// Takes a payload of any size in constant memory. Dropped before [`finish`](Self::finish), it leaves nothing behind.
 ///
@@ -43,7 +66,12 @@ impl Spool {
     #[must_use]
     pub fn with_capacity(mut self, bytes: u64) -> Self {
         match usize::try_from(bytes) {
-            Ok(bytes) if bytes <= self.memory_limit => self.memory.reserve_exact(bytes),
+            Ok(bytes) if bytes <= self.memory_limit => {
+                if bytes <= KEPT && self.memory.capacity() == 0 {
+                    self.memory = SPARE.try_with(Cell::take).unwrap_or_default();
+                }
+                self.memory.reserve_exact(bytes);
+            }
             _ => self.memory_limit = 0,
         }
         self
@@ -56,6 +84,12 @@ impl Spool {
     /// What the file system returns.
     pub fn finish(self) -> Result<Spooled> {
         Ok(match self.file {
+            // Few bytes in much memory: who holds them is not to hold all of it.
+            None if self.memory.len() < self.memory.capacity() / 2 => {
+                let bytes = Bytes::copy_from_slice(&self.memory);
+                keep(self.memory);
+                Spooled::Memory(bytes)
+            }
             None => Spooled::Memory(self.memory.into()),
             Some(file) => {
                 let (file, path) = file.into_parts();

@@ -2,7 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use cacheness_core::{Error, ErrorKind};
-use cacheness_handlers::spool::{FILE_PREFIX, Spool, Spooled, SpooledFile};
+use cacheness_handlers::spool::{FILE_PREFIX, Spool, Spooled, SpooledFile, recycle};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -127,4 +127,29 @@ fn a_payload_that_is_said_to_be_too_large_for_memory_is_never_there() {
         assert_eq!(matches!(spooled, Spooled::Memory(_)), in_memory, "{said}");
         assert_eq!(spooled.into_bytes().unwrap(), [7; 100][..]);
     }
+}
+
+#[test]
+fn memory_that_was_given_back_serves_the_next_payload_and_nobody_who_still_holds_it() {
+    let spooled = |byte: u8| {
+        let mut spool = Spool::new(1 << 20, None).with_capacity(100_000);
+        spool.write_all(&[byte; 90_000]).unwrap();
+        spool.finish().unwrap().into_bytes().unwrap()
+    };
+    let first = spooled(1);
+    let held = first.clone();
+    recycle(first);
+    let second = spooled(2);
+    assert_eq!((held, &second), ([1; 90_000][..].into(), &[2; 90_000][..].into()));
+    let place = second.as_ptr();
+    recycle(second);
+    assert_eq!(spooled(3).as_ptr(), place);
+}
+
+#[test]
+fn a_payload_much_smaller_than_its_memory_holds_no_more_than_itself() {
+    let mut spool = Spool::new(1 << 20, None).with_capacity(100_000);
+    spool.write_all(b"few").unwrap();
+    let Spooled::Memory(bytes) = spool.finish().unwrap() else { panic!("it is small") };
+    assert_eq!(Vec::from(bytes).capacity(), 3);
 }

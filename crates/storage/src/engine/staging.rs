@@ -3,6 +3,7 @@
 use crate::{Staged, Trailer};
 use bytes::Bytes;
 use cacheness_core::Result;
+use cacheness_handlers::spool::recycle;
 use cacheness_handlers::{Spool, Spooled};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -19,6 +20,13 @@ pub(super) enum Payload {
 }
 
 impl Payload {
+    /// Ends it when it is stored.
+    pub(super) fn recycle(self) {
+        if let Self::Memory(bytes) = self {
+            recycle(bytes);
+        }
+    }
+
     /// Adds a trailer and makes it ready to become a blob; in memory up to `memory` bytes, in a file under `directory`
     /// beyond.
     pub(super) fn stage(self, trailer: &Trailer, memory: usize, directory: Option<&Path>) -> Result<(Staged, Self)> {

@@ -149,6 +149,7 @@ impl Engine {
             let written;
             (written, payload) = self.upload(payload, &content, entry).await?;
             if let Some(written) = written {
+                payload.recycle();
                 return Ok(written);
             }
         }
