@@ -402,6 +402,8 @@ fn noise_is_told_from_bytes_that_can_be_made_smaller() {
         let letters: Vec<u8> = noise(length).iter().map(|byte| byte % 64).collect();
         assert!(!looks_random(&letters), "{length}");
     }
+    let cycle = std::iter::successors(Some(1_u8), |byte| Some(byte.wrapping_mul(5).wrapping_add(3)));
+    assert!(!looks_random(&cycle.take(65_536).collect::<Vec<_>>()), "each value once in 256, in a wild order");
     assert!(!looks_random(&[7; 4096]), "all the same");
     assert!(!looks_random(&noise(4095)), "too few to tell");
     let compressed = encode(Codec::ZSTD, 1, &noise(200_000).iter().map(|byte| byte % 97).collect::<Vec<_>>());

@@ -87,6 +87,21 @@ fn damage_in_any_of_many_blocks_is_corrupt_and_nothing_follows_it() {
     }
 }
 
+#[test]
+fn after_a_block_that_cannot_be_decoded_none_takes_its_place() {
+    let raw = numbers(17 * BLOCK);
+    let stored = stored(&raw, WIDTH);
+    for start in blocks(&stored).into_iter().take(2) {
+        let mut damaged = stored.clone();
+        damaged[start + 4..start + 400].fill(0xff);
+        let mut decoder = decoder(&damaged[..], raw.len()).unwrap();
+        for length in [raw.len(), BLOCK] {
+            let error = Error::from(decoder.read_exact(&mut vec![0; length]).unwrap_err());
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{start} {length}: {error}");
+        }
+    }
+}
+
 /// A source that fails where its bytes end.
 struct Failing<'a>(&'a [u8]);
 

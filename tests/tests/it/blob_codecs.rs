@@ -8,6 +8,7 @@ use cacheness::sync::{BlobStore, Cache};
 use cacheness::{Compression, ErrorKind, OnInvalid};
 use ndarray::{Array1, ArrayD, array};
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 
 fn store(dir: &Path, compression: Compression) -> BlobStore {
@@ -44,6 +45,25 @@ fn a_store_writes_with_the_codec_of_its_options_and_reads_every_other() {
     for words in codecs {
         assert_eq!(store.get::<String>(words).unwrap().as_ref(), Some(&text), "{words}");
     }
+}
+
+#[test]
+fn noise_is_stored_as_it_is_unless_only_its_beginning_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(dir.path()).unwrap();
+    let stored = || {
+        let entry = store.metadata("key").unwrap().unwrap();
+        (entry.codec(), entry.raw_size() == entry.stored_size())
+    };
+    let bytes = noise(100_000);
+    store.put("key", &bytes).unwrap();
+    assert_eq!(stored(), (CodecId::None, true));
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap().as_ref(), Some(&bytes));
+
+    let stream = [noise(400_000), prose(400_000).into_bytes()].concat();
+    store.put_reader("key", Cursor::new(stream.clone())).unwrap();
+    assert_eq!(stored(), (CodecId::Zstd, false));
+    assert_eq!(store.get::<Vec<u8>>("key").unwrap(), Some(stream));
 }
 
 #[test]

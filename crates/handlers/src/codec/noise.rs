@@ -1,14 +1,12 @@
 //! Tells bytes that no codec makes smaller from the others, by a sample.
 
-use std::ops::RangeInclusive;
-
 /// How many samples are taken, evenly spread, and how long each is.
 const SAMPLES: usize = 16;
 const LENGTH: usize = 256;
 
-/// Where Pearson's statistic lies for random bytes: its mean is 255 and its standard deviation √510 = 22.6, of which the
-/// bounds are eight and six away. Below it bytes are distributed too evenly to be random, as those of a counter are.
-const RANDOM: RangeInclusive<u64> = 119..=435;
+/// The greatest that Pearson's statistic is for random bytes, whose mean is 255 and whose standard deviation √510 = 22.6:
+/// eight of them above the mean.
+const GREATEST: u64 = 435;
 
 /// Whether `bytes` look as if they were compressed, encrypted or random already: at least 4 KiB, and in a sample of as many
 /// all values, and all differences of neighbours, are about equally frequent. Repetitions farther apart than the samples
@@ -28,8 +26,8 @@ pub fn looks_random(bytes: &[u8]) -> bool {
     }
     let samples = || bytes.chunks_exact(bytes.len() / SAMPLES).take(SAMPLES).filter_map(|part| part.get(..LENGTH));
     let neighbours = samples().flat_map(|sample| sample.iter().zip(sample.iter().skip(1)));
-    RANDOM.contains(&statistic(samples().flatten().copied()))
-        && RANDOM.contains(&statistic(neighbours.map(|(left, right)| right.wrapping_sub(*left))))
+    statistic(samples().flatten().copied()) <= GREATEST
+        && statistic(neighbours.map(|(left, right)| right.wrapping_sub(*left))) <= GREATEST
 }
 
 /// Σ (count − e)² / e over all values, where e of each are expected; the same as Σ count² / e − n.

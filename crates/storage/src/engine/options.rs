@@ -59,7 +59,7 @@ impl Default for EngineOptions {
     }
 }
 
-/// What compresses values.
+/// What compresses values. What looks random already, as compressed or encrypted bytes do, stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compression {
     /// For arrays, after the byte-shuffle.
