@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{BROKEN, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{examples, fuzz, package, process, test, third_party, tidy};
+use crate::{bench, examples, fuzz, package, process, test, third_party, tidy};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
 
 Runs all stages in order and prints how long each took: fmt, clippy (all features; the facade with its default features
-and with none), test, third-party, fuzz, examples, docs, tidy, deny, package. A failed stage does not stop the next one, but code that does not
-compile does. `.ci/run` calls this after installing what it needs.";
+and with none), test, third-party, fuzz, bench, examples, docs, tidy, deny, package. A failed stage does not stop the next
+one, but code that does not compile does. `.ci/run` calls this after installing what it needs.";
 
 /// Feature sets that are promised to build without a warning, each in one call of clippy.
 const CLIPPY: [&[&str]; 3] = [
@@ -35,6 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "test", run: run_tests },
     Stage { name: "third-party", run: |workspace, _| third_party::check(workspace) },
     Stage { name: "fuzz", run: |workspace, _| fuzz::glance(workspace, FUZZ_SECONDS) },
+    Stage { name: "bench", run: |workspace, _| bench::check(workspace) },
     Stage { name: "examples", run: |workspace, _| examples::check(workspace) },
     Stage { name: "docs", run: |workspace, _| docs(workspace) },
     Stage { name: "tidy", run: |workspace, _| tidy::command(workspace, &[]) },

@@ -2,6 +2,7 @@
 //! the whole gate.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks through its streams")]
 
+mod bench;
 mod ci;
 mod crash;
 mod examples;
@@ -35,6 +36,7 @@ const TASKS: &[Task] = &[
     Task { name: "test", summary: "run every test and check the feature rows", help: test::HELP, run: test::command },
     Task { name: "crash", summary: "kill a store again and again", help: crash::HELP, run: crash::command },
     Task { name: "fuzz", summary: "look for inputs that break a parser", help: fuzz::HELP, run: fuzz::command },
+    Task { name: "bench", summary: "measure beside floors and peers", help: bench::HELP, run: bench::command },
     Task { name: "tidy", summary: "check the house rules", help: tidy::HELP, run: tidy::command },
     Task { name: "features", summary: "write docs/features.md", help: features::HELP, run: features::command },
     Task { name: "package", summary: "pack every library crate", help: package::HELP, run: package::command },

@@ -1,0 +1,80 @@
+//! `cargo xtask bench`: builds the crate of `bench/`, a workspace of its own, and lets it measure.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Result};
+use crate::process;
+use crate::workspace::Workspace;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask bench [--json] [--list] [--no-peers] [FILTER...]
+
+Runs the workloads whose names contain one of the filters, or all of them: ours, the raw floor and what a user could pick
+instead, in turns, and prints medians, 99th percentiles, ratios to the floor, and which bars are met. bench/README.md tells
+how to read it.
+
+  --json      one line for each measurement
+  --list      the names of the workloads
+  --no-peers  builds without the peers, which is faster; they are printed as missing
+
+What is measured lies in <target>/bench/scratch while it runs.";
+
+const MANIFEST: &str = "bench/Cargo.toml";
+
+pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let is_known = |option: &str| matches!(option, "--json" | "--list" | "--no-peers");
+    if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with('-') && !is_known(argument)) {
+        return Err(Failure::Usage(format!("`{unknown}` is no option\n\n{HELP}")));
+    }
+    let (own, passed): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|one| *one == "--no-peers");
+    let binary = build(workspace, own.is_empty())?;
+    let scratch = workspace.target.join("bench/scratch");
+    std::fs::create_dir_all(&scratch).map_err(Failure::while_doing(format!("creating {}", scratch.display())))?;
+    let mut command = process::command(&binary.to_string_lossy(), &passed, &workspace.root);
+    command.env("TMPDIR", &scratch);
+    let status = command.status().map_err(Failure::while_doing(format!("starting {}", binary.display())))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!("the measuring ended early ({status})"))),
+    }
+}
+
+/// Whether it is formatted and lints clean and its own tests pass, without the peers, which take long to compile.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let checks: [&[&str]; 3] = [
+        &["fmt", "--manifest-path", MANIFEST, "--check"],
+        &["clippy", "--locked", "--manifest-path", MANIFEST, "--all-targets", "--", "-D", "warnings"],
+        &["test", "--locked", "--quiet", "--manifest-path", MANIFEST],
+    ];
+    for arguments in checks {
+        let mut command = process::command("cargo", arguments, &workspace.root);
+        command.env("CARGO_TARGET_DIR", &workspace.target);
+        let status = process::watch(command, |_| {})?;
+        if !status.success() {
+            let line = process::command_line("cargo", arguments);
+            return Err(Failure::Failed(format!("`{line}` failed ({status})")));
+        }
+    }
+    Ok(())
+}
+
+/// Compiles it and returns the path of the program. Shows what the compiler says only while it compiles, so that lines of
+/// JSON stay alone on standard output.
+fn build(workspace: &Workspace, with_peers: bool) -> Result<PathBuf> {
+    let place = workspace.target.join("bench");
+    let mut command = process::command("cargo", &["build", "--locked", "--release"], &workspace.root);
+    command.arg("--manifest-path").arg(Path::new(MANIFEST)).arg("--target-dir").arg(&place);
+    if with_peers {
+        command.args(["--features", "peers"]);
+    }
+    let status = command.status().map_err(Failure::while_doing("starting cargo"))?;
+    match status.success() {
+        true => Ok(place.join("release/cacheness-bench")),
+        false => Err(Failure::Failed(
+            "the bench does not compile; after a change of dependencies, \
+             `cargo update --workspace --manifest-path bench/Cargo.toml`; without the peers, `--no-peers`"
+                .into(),
+        )),
+    }
+}
