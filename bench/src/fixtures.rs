@@ -4,15 +4,12 @@ use crate::Result;
 use crate::floors::sqlite::Sqlite;
 use crate::peers::{self, Peer};
 use crate::sample::Samples;
-use crate::store::Store;
+use crate::store::Contender;
 use cacheness::sync::Cache;
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
-
-/// Entries in every store on disk while it is measured.
-pub(crate) const ENTRIES: u64 = 200_000;
 
 pub(crate) struct Fixtures {
     place: TempDir,
@@ -21,7 +18,7 @@ pub(crate) struct Fixtures {
     peers: OnceCell<Vec<Peer>>,
 }
 
-/// Ours and the floor, with [`ENTRIES`] samples each.
+/// Ours and the floor, filled.
 pub(crate) struct Disk {
     /// Without copies in memory.
     pub(crate) ours: Cache,
@@ -45,8 +42,8 @@ impl Fixtures {
         }
         let ours = Cache::builder().dir(self.path("disk")).no_memory().open()?;
         let floor = Sqlite::open(&self.path("disk.db"))?;
-        ours.fill(0..ENTRIES, &self.samples)?;
-        floor.fill(0..ENTRIES, &self.samples)?;
+        Contender::fill(&ours, &self.samples)?;
+        Contender::fill(&floor, &self.samples)?;
         settle();
         Ok(self.disk.get_or_init(|| Disk { ours, floor }))
     }
@@ -56,12 +53,12 @@ impl Fixtures {
         if let Some(peers) = self.peers.get() {
             return Ok(peers);
         }
-        let peers = peers::on_disk(self.place.path());
-        for peer in &peers {
-            if let Ok(store) = &peer.store {
-                store
-                    .fill(0..store.entries(ENTRIES), &self.samples)
-                    .map_err(|error| format!("{}: {error}", peer.name))?;
+        let mut peers = peers::on_disk(self.place.path());
+        for peer in &mut peers {
+            if let Ok(contender) = &peer.contender
+                && let Err(error) = contender.fill(&self.samples)
+            {
+                peer.contender = Err(error);
             }
         }
         settle();

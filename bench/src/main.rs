@@ -1,5 +1,6 @@
 //! Cacheness beside the raw floor and beside its peers, in one run: `cargo xtask bench`. The README tells how to read it.
 
+mod child;
 mod fixtures;
 mod floors;
 mod numbers;
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result {
+    if let [first, part, place] = arguments
+        && first == "--child"
+    {
+        return child::run(part, place.as_ref());
+    }
     let (options, filters): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));
     if options.iter().any(|option| !matches!(*option, "--json" | "--list")) {

@@ -80,7 +80,12 @@ impl<'s> Race<'s> {
     }
 
     /// Lets all of them take turns, each round beginning with another one, and reports their times.
-    pub(crate) fn run(mut self, workload: &Workload, report: &mut Report) -> Result {
+    pub(crate) fn run(self, workload: &Workload, report: &mut Report) -> Result {
+        self.run_for_rows(workload, report).map(drop)
+    }
+
+    /// As [`run`](Self::run), and returns what was reported, in the order in which the subjects joined.
+    pub(crate) fn run_for_rows(mut self, workload: &Workload, report: &mut Report) -> Result<Vec<Row>> {
         for round in 0..=self.pace.rounds {
             let count = self.subjects.len();
             for turn in 0..count {
@@ -103,7 +108,7 @@ impl<'s> Race<'s> {
         };
         let rows: Vec<Row> = self.subjects.iter().map(row).collect();
         report.race(workload, self.floor.as_deref(), &rows, &self.absent);
-        Ok(())
+        Ok(rows)
     }
 }
 

@@ -61,14 +61,14 @@ impl Report {
         }
         for bar in workload.bars {
             let (what, measured, limit) = judged(bar, rows);
-            self.verdict(workload, &what, measured, limit, "×");
+            self.bar(workload, &what, measured, limit, "×");
         }
     }
 
     /// Something else than a time, with its limit if it has one.
     pub(crate) fn figure(&mut self, workload: &Workload, what: &str, value: f64, unit: &str, limit: Option<Limit>) {
         match limit {
-            Some(limit) => self.verdict(workload, what, Some(value), limit, unit),
+            Some(limit) => self.bar(workload, what, Some(value), limit, unit),
             None if self.json => {
                 println!("{}", json!({"workload": workload.name, "figure": what, "value": value, "unit": unit}))
             }
@@ -76,7 +76,8 @@ impl Report {
         }
     }
 
-    fn verdict(&mut self, workload: &Workload, what: &str, value: Option<f64>, limit: Limit, unit: &str) {
+    /// A limit of something that perhaps could not be measured.
+    pub(crate) fn bar(&mut self, workload: &Workload, what: &str, value: Option<f64>, limit: Limit, unit: &str) {
         let is_met = value.map(|value| match limit {
             Limit::AtMost(most) => value <= most,
             Limit::AtLeast(least) => value >= least,

@@ -1,9 +1,37 @@
 //! What the workloads on disk ask of every subject: samples under numbers.
 
 use crate::Result;
+use crate::numbers::spread;
 use crate::sample::{Sample, Samples};
+use crate::timing::{Stretch, each};
 use cacheness::sync::Cache;
 use std::ops::Range;
+
+/// Entries in every store on disk while it is measured.
+pub(crate) const ENTRIES: u64 = 200_000;
+
+/// Numbers from which on nothing was stored before.
+const NEW: u64 = 1 << 32;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Get,
+    /// A put where there is something.
+    PutOver,
+    /// A put where there was nothing.
+    PutNew,
+}
+
+impl Action {
+    /// The number that a call is about, in a store with so many entries.
+    pub(crate) fn number(self, call: u64, entries: u64) -> u64 {
+        match self {
+            Self::Get | Self::PutOver => spread(call, entries),
+            Self::PutNew => NEW + call,
+        }
+    }
+}
 
 /// Samples on disk under numbers, kept as a program that picked this store would keep them.
 pub(crate) trait Store {
@@ -21,15 +49,35 @@ pub(crate) trait Store {
         })
     }
 
-    /// How many entries it holds when it is measured, of those that are wanted. A store that takes long to fill holds
-    /// fewer, to its advantage.
-    fn entries(&self, wanted: u64) -> u64 {
-        wanted
+    /// How many entries it holds when it is measured. A store that takes long to fill holds fewer, to its advantage.
+    fn entries(&self) -> u64 {
+        ENTRIES
+    }
+}
+
+/// What takes part in the workloads on disk.
+pub(crate) trait Contender {
+    /// Stores what is there when it is measured.
+    fn fill(&self, samples: &Samples) -> Result;
+
+    /// What it does in its turns.
+    fn stretch<'s>(&'s self, action: Action, samples: &'s Samples) -> Stretch<'s>;
+}
+
+impl<S: Store> Contender for S {
+    fn fill(&self, samples: &Samples) -> Result {
+        Store::fill(self, 0..self.entries(), samples)
     }
 
-    /// How many times fewer calls it makes in a turn, so that nobody waits for it.
-    fn slower(&self) -> u64 {
-        1
+    fn stretch<'s>(&'s self, action: Action, samples: &'s Samples) -> Stretch<'s> {
+        let entries = self.entries();
+        match action {
+            Action::Get => each(move |call| self.get(action.number(call, entries))),
+            Action::PutOver | Action::PutNew => each(move |call| {
+                let (sample, payload) = samples.of(call)?;
+                self.put(action.number(call, entries), sample, payload)
+            }),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: builds the crate of `bench/`, a workspace of its own, and lets it measure.
 
+mod python;
+
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Result};
@@ -15,9 +17,9 @@ how to read it.
 
   --json      one line for each measurement
   --list      the names of the workloads
-  --no-peers  builds without the peers, which is faster; they are printed as missing
+  --no-peers  builds without the peers, which is faster; they are printed as missing, except those in Python
 
-What is measured lies in <target>/bench/scratch while it runs.";
+What is measured lies in <target>/bench/scratch while it runs, and the peers in Python in <target>/bench/python.";
 
 const MANIFEST: &str = "bench/Cargo.toml";
 
@@ -29,10 +31,14 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     let (own, passed): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|one| *one == "--no-peers");
     let binary = build(workspace, own.is_empty())?;
-    let scratch = workspace.target.join("bench/scratch");
+    let place = workspace.target.join("bench");
+    let scratch = place.join("scratch");
     std::fs::create_dir_all(&scratch).map_err(Failure::while_doing(format!("creating {}", scratch.display())))?;
     let mut command = process::command(&binary.to_string_lossy(), &passed, &workspace.root);
     command.env("TMPDIR", &scratch);
+    if let Some(interpreter) = python::provide(&place.join("python")) {
+        command.env("CACHENESS_BENCH_PYTHON", interpreter);
+    }
     let status = command.status().map_err(Failure::while_doing(format!("starting {}", binary.display())))?;
     match status.success() {
         true => Ok(()),

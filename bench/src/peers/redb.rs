@@ -4,7 +4,7 @@
 
 use crate::numbers::key_of;
 use crate::sample::{Sample, Samples};
-use crate::store::{Store, absent};
+use crate::store::{Contender, Store, absent};
 use crate::{Failure, Result};
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, TableDefinition};
@@ -15,7 +15,7 @@ const TABLE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("entrie
 
 struct Redb(Database);
 
-pub(super) fn open(path: &Path) -> Result<Box<dyn Store>> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn Contender>> {
     let store = Redb(Database::create(path)?);
     store.write([])?;
     Ok(Box::new(store))
@@ -48,9 +48,5 @@ impl Store for Redb {
 
     fn fill(&self, numbers: Range<u64>, samples: &Samples) -> Result {
         self.write(numbers.map(|number| Ok::<_, Failure>((number, samples.of(number)?.1))))
-    }
-
-    fn slower(&self) -> u64 {
-        10
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{Bar, Workload};
 use crate::Result;
-use crate::fixtures::{ENTRIES, Fixtures};
+use crate::fixtures::Fixtures;
 use crate::numbers::spread;
 use crate::race::{Pace, Race};
 use crate::report::Report;
 use crate::sample::Sample;
+use crate::store::ENTRIES;
 use crate::timing::all;
 
 pub(super) const ALL: &[Workload] = &[

@@ -2,12 +2,12 @@
 
 use super::{Bar, Workload};
 use crate::Result;
-use crate::fixtures::{Disk, ENTRIES, Fixtures};
+use crate::fixtures::{Disk, Fixtures};
 use crate::numbers::spread;
 use crate::race::{Pace, Race};
 use crate::report::Report;
-use crate::store::Store;
-use crate::timing::{Stretch, each, threads};
+use crate::store::{Action, Contender, ENTRIES};
+use crate::timing::{each, threads};
 
 pub(super) const ALL: &[Workload] = &[
     Workload {
@@ -19,35 +19,19 @@ pub(super) const ALL: &[Workload] = &[
             Bar::FasterThan("foyer", 10.0),
             Bar::FasterThan("diskcache", 2.0),
         ],
-        run: |workload, fixtures, report| {
-            all(workload, fixtures, report, |store, entries| each(move |call| store.get(spread(call, entries))))
-        },
+        run: |workload, fixtures, report| all(workload, fixtures, report, Action::Get),
     },
     Workload {
         name: "put_over",
         what: "1 KiB struct over one of 200 k entries, in a transaction of its own",
         bars: &[Bar::OfFloor(1.25)],
-        run: |workload, fixtures, report| {
-            all(workload, fixtures, report, |store, entries| {
-                each(move |call| {
-                    let (sample, payload) = fixtures.samples.of(call)?;
-                    store.put(spread(call, entries), sample, payload)
-                })
-            })
-        },
+        run: |workload, fixtures, report| all(workload, fixtures, report, Action::PutOver),
     },
     Workload {
         name: "put_new",
         what: "1 KiB struct beside 200 k random keys, in a transaction of its own",
         bars: &[Bar::OfFloor(1.25)],
-        run: |workload, fixtures, report| {
-            all(workload, fixtures, report, |store, _| {
-                each(move |call| {
-                    let (sample, payload) = fixtures.samples.of(call)?;
-                    store.put(NEW + call, sample, payload)
-                })
-            })
-        },
+        run: |workload, fixtures, report| all(workload, fixtures, report, Action::PutNew),
     },
     Workload {
         name: "put_8_threads_over",
@@ -64,22 +48,17 @@ pub(super) const ALL: &[Workload] = &[
 ];
 
 /// Numbers from which on nothing was stored before.
-const NEW: u64 = 1 << 32;
 const NEW_OF_EIGHT: u64 = 2 << 32;
 
-/// Ours, the floor and the peers, each doing the same with its store and the number of its entries.
-fn all<'f>(
-    workload: &Workload,
-    fixtures: &'f Fixtures,
-    report: &mut Report,
-    with: impl Fn(&'f dyn Store, u64) -> Stretch<'f>,
-) -> Result {
-    let disk = fixtures.disk()?;
-    let mut race =
-        Race::new(Pace::MICROS).ours(with(&disk.ours, ENTRIES)).floor("rusqlite", with(&disk.floor, ENTRIES));
+/// Ours, the floor and the peers, each doing the same with its store.
+fn all(workload: &Workload, fixtures: &Fixtures, report: &mut Report, action: Action) -> Result {
+    let (disk, samples) = (fixtures.disk()?, &fixtures.samples);
+    let mut race = Race::new(Pace::MICROS)
+        .ours(disk.ours.stretch(action, samples))
+        .floor("rusqlite", disk.floor.stretch(action, samples));
     for peer in fixtures.peers()? {
-        race = match &peer.store {
-            Ok(store) => race.slow_subject(peer.name, store.slower(), with(&**store, store.entries(ENTRIES))),
+        race = match &peer.contender {
+            Ok(contender) => race.slow_subject(peer.name, peer.slower, contender.stretch(action, samples)),
             Err(reason) => race.absent(peer.name, &reason.to_string()),
         };
     }

@@ -3,12 +3,13 @@
 use super::memory::warm;
 use super::{Bar, Workload};
 use crate::Result;
-use crate::fixtures::{ENTRIES, Fixtures};
+use crate::fixtures::Fixtures;
 use crate::floors::hop::Hop;
 use crate::numbers::spread;
 use crate::race::{Pace, Race};
 use crate::report::{Limit, Report};
 use crate::sample::Sample;
+use crate::store::ENTRIES;
 use crate::timing::each;
 use cacheness::core::runtime::block_on;
 use cacheness::{MemoryConfig, future};

@@ -1,10 +1,18 @@
 //! The workloads, in the order in which they run: first those that only read what others change.
 
+mod array;
 mod blob;
 mod bulk;
 mod disk;
 mod face;
 mod memory;
+mod million;
+mod room;
+mod stampede;
+mod zipf;
+
+pub(crate) use million::use_of_them as use_of_a_million;
+pub(crate) use room::there_and_back as gigabyte_there_and_back;
 
 use crate::Result;
 use crate::fixtures::Fixtures;
@@ -31,5 +39,7 @@ pub(crate) enum Bar {
 
 /// All workloads, by what they are about.
 pub(crate) fn all() -> impl Iterator<Item = &'static Workload> {
-    [memory::ALL, disk::ALL, bulk::ALL, blob::ALL, face::ALL].into_iter().flatten()
+    let small = [memory::ALL, disk::ALL, bulk::ALL, blob::ALL, face::ALL];
+    let large = [array::ALL, stampede::ALL, zipf::ALL, room::ALL, million::ALL];
+    small.into_iter().chain(large).flatten()
 }
