@@ -1,6 +1,7 @@
 //! Cacheness beside the raw floor and beside its peers, in one run: `cargo xtask bench`. The README tells how to read it.
 
 mod child;
+mod count;
 mod fixtures;
 mod floors;
 mod numbers;
@@ -37,10 +38,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result {
-    if let [first, part, place] = arguments
-        && first == "--child"
-    {
-        return child::run(part, place.as_ref());
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--child", part, place] => return child::run(part, place.as_ref()),
+        ["--count"] => {
+            count::list();
+            return Ok(());
+        }
+        ["--count", path, calls] => return count::run(path, calls.parse()?),
+        _ => {}
     }
     let (options, filters): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));

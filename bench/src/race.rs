@@ -105,6 +105,7 @@ impl<'s> Race<'s> {
             p99: subject.times.p99(),
             mean: subject.times.mean(),
             ratio: floor.map(|floor| subject.times.ratio_to(&floor.times)),
+            mean_ratio: floor.map(|floor| subject.times.mean_ratio_to(&floor.times)),
         };
         let rows: Vec<Row> = self.subjects.iter().map(row).collect();
         report.race(workload, self.floor.as_deref(), &rows, &self.absent);

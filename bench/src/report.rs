@@ -11,6 +11,7 @@ pub(crate) struct Row {
     pub(crate) p99: f64,
     pub(crate) mean: f64,
     pub(crate) ratio: Option<f64>,
+    pub(crate) mean_ratio: Option<f64>,
 }
 
 /// A limit of something that is no race.
@@ -41,17 +42,18 @@ impl Report {
 
     pub(crate) fn race(&mut self, workload: &Workload, floor: Option<&str>, rows: &[Row], absent: &[(String, String)]) {
         if !self.json {
-            println!("  {:<24}{:>11}{:>11}{:>11}{:>9}", "", "median", "p99", "mean", "ratio");
+            println!("  {:<24}{:>11}{:>11}{:>11}{:>9}{:>9}", "", "median", "p99", "mean", "ratio", "of means");
         }
         for row in rows {
             if self.json {
                 measurement(workload, &row.subject, Some(row));
                 continue;
             }
-            let ratio = row.ratio.map_or(String::from("-"), |ratio| format!("{ratio:.2}"));
+            let [ratio, of_means] =
+                [row.ratio, row.mean_ratio].map(|ratio| ratio.map_or(String::from("-"), |ratio| format!("{ratio:.2}")));
             let mark = if floor == Some(row.subject.as_str()) { "  floor" } else { "" };
             let [median, p99, mean] = [row.median, row.p99, row.mean].map(duration);
-            println!("  {:<24}{median:>11}{p99:>11}{mean:>11}{ratio:>9}{mark}", row.subject);
+            println!("  {:<24}{median:>11}{p99:>11}{mean:>11}{ratio:>9}{of_means:>9}{mark}", row.subject);
         }
         for (subject, reason) in absent {
             match self.json {
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     fn row(subject: &str, median: f64, ratio: f64) -> Row {
-        Row { subject: subject.into(), median, p99: median, mean: median, ratio: Some(ratio) }
+        Row { subject: subject.into(), median, p99: median, mean: median, ratio: Some(ratio), mean_ratio: None }
     }
 
     #[test]

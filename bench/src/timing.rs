@@ -84,8 +84,16 @@ impl Times {
 
     /// The median of the ratios that the rounds' medians have: what disturbs a round disturbs both alike.
     pub(crate) fn ratio_to(&self, floor: &Self) -> f64 {
-        let medians = |times: &Self| times.rounds.iter().map(|round| quantile(round.clone(), 0.5)).collect::<Vec<_>>();
-        let ratios = medians(self).into_iter().zip(medians(floor)).map(|(ours, floor)| ours / floor);
+        self.ratio_by(floor, |round| quantile(round.to_vec(), 0.5))
+    }
+
+    /// As [`ratio_to`](Self::ratio_to), by the rounds' means: what a rate shows, with everything that is seldom and long.
+    pub(crate) fn mean_ratio_to(&self, floor: &Self) -> f64 {
+        self.ratio_by(floor, |round| round.iter().sum::<f64>() / round.len().max(1) as f64)
+    }
+
+    fn ratio_by(&self, floor: &Self, of_round: fn(&[f64]) -> f64) -> f64 {
+        let ratios = self.rounds.iter().zip(&floor.rounds).map(|(ours, floor)| of_round(ours) / of_round(floor));
         quantile(ratios.collect(), 0.5)
     }
 }

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: builds the crate of `bench/`, a workspace of its own, and lets it measure.
 
+mod count;
 mod python;
 
 use std::path::{Path, PathBuf};
+
+use count::Mode;
 
 use crate::failure::{Failure, Result};
 use crate::process;
@@ -10,6 +13,7 @@ use crate::workspace::Workspace;
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--json] [--list] [--no-peers] [FILTER...]
+       cargo xtask bench --count | --check | --record [--json] [FILTER...]
 
 Runs the workloads whose names contain one of the filters, or all of them: ours, the raw floor and what a user could pick
 instead, in turns, and prints medians, 99th percentiles, ratios to the floor, and which bars are met. bench/README.md tells
@@ -19,22 +23,42 @@ how to read it.
   --list      the names of the workloads
   --no-peers  builds without the peers, which is faster; they are printed as missing, except those in Python
 
-What is measured lies in <target>/bench/scratch while it runs, and the peers in Python in <target>/bench/python.";
+  --count     counts the instructions and system calls of the hot paths instead, which a busy machine does not change
+  --check     counts, and fails where there are 5 % more than in bench/baseline.json
+  --record    counts, and writes bench/baseline.json
+
+What is measured lies in <target>/bench/scratch while it runs, and the peers in Python in <target>/bench/python. Counting
+needs valgrind and strace.";
 
 const MANIFEST: &str = "bench/Cargo.toml";
+const OPTIONS: [&str; 6] = ["--json", "--list", "--no-peers", "--count", "--check", "--record"];
 
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let is_known = |option: &str| matches!(option, "--json" | "--list" | "--no-peers");
-    if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with('-') && !is_known(argument)) {
+    let (options, filters): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
+    if let Some(unknown) = options.iter().find(|option| !OPTIONS.contains(option)) {
         return Err(Failure::Usage(format!("`{unknown}` is no option\n\n{HELP}")));
     }
-    let (own, passed): (Vec<&str>, Vec<&str>) =
-        arguments.iter().map(String::as_str).partition(|one| *one == "--no-peers");
-    let binary = build(workspace, own.is_empty())?;
+    let has = |option| options.contains(&option);
+    let modes = [("--count", Mode::Print), ("--check", Mode::Check), ("--record", Mode::Record)];
+    match modes.into_iter().find(|(option, _)| has(option)) {
+        Some((_, mode)) => {
+            let binary = build(workspace, false)?;
+            count::run(workspace, &binary, mode, &filters, has("--json"))
+        }
+        None => {
+            let binary = build(workspace, !has("--no-peers"))?;
+            let passed = options.iter().filter(|option| **option != "--no-peers").chain(&filters).copied();
+            measure(workspace, &binary, &passed.collect::<Vec<_>>())
+        }
+    }
+}
+
+fn measure(workspace: &Workspace, binary: &Path, arguments: &[&str]) -> Result<()> {
     let place = workspace.target.join("bench");
     let scratch = place.join("scratch");
     std::fs::create_dir_all(&scratch).map_err(Failure::while_doing(format!("creating {}", scratch.display())))?;
-    let mut command = process::command(&binary.to_string_lossy(), &passed, &workspace.root);
+    let mut command = process::command(&binary.to_string_lossy(), arguments, &workspace.root);
     command.env("TMPDIR", &scratch);
     if let Some(interpreter) = python::provide(&place.join("python")) {
         command.env("CACHENESS_BENCH_PYTHON", interpreter);

@@ -151,7 +151,9 @@ fn shuffle(workload: &Workload, fixtures: &Fixtures, report: &mut Report) -> Res
     let ours_of_blosc = match &blosc {
         Ok(blosc) => {
             let size: f64 = blosc.ask("size")?.parse()?;
+            let whole: f64 = blosc.ask("whole")?.parse()?;
             report.figure(workload, "times smaller by blosc2, lz4 level 5, shuffle", BYTES / size, "×", None);
+            report.figure(workload, "times smaller by the same without splitting", BYTES / whole, "×", None);
             Some(size / stored as f64)
         }
         Err(_) => None,

@@ -49,7 +49,7 @@ fn on_disk(workload: &Workload, fixtures: &Fixtures, report: &mut Report) -> Res
 }
 
 fn in_memory(workload: &Workload, fixtures: &Fixtures, report: &mut Report) -> Result {
-    let cache = warm(fixtures.path(workload.name), MemoryConfig::new())?;
+    let cache = warm(fixtures.path(workload.name), MemoryConfig::new(), 10_000)?;
     let asynchronous = future::Cache::from(cache.clone());
     let number = |call| ("user", call % 10_000);
     let mut ready = 0_u64;

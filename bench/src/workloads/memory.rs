@@ -44,12 +44,12 @@ pub(super) const ALL: &[Workload] = &[
 /// Entries, all of them in memory.
 const ENTRIES: u64 = 10_000;
 
-/// A cache with [`ENTRIES`] copies in memory.
-pub(super) fn warm(path: PathBuf, config: MemoryConfig) -> Result<Cache> {
+/// A cache with so many entries, all of them copied to memory.
+pub(crate) fn warm(path: PathBuf, config: MemoryConfig, entries: u64) -> Result<Cache> {
     let cache = Cache::builder().dir(path).memory(config.limit(1 << 30)).open()?;
-    let entries: Vec<_> = (0..ENTRIES).map(|number| (("user", number), Sample::numbered(number))).collect();
-    cache.put_many(&entries)?;
-    for number in 0..ENTRIES {
+    let samples: Vec<_> = (0..entries).map(|number| (("user", number), Sample::numbered(number))).collect();
+    cache.put_many(&samples)?;
+    for number in 0..entries {
         cache.get_shared::<Sample>(("user", number))?;
     }
     cache.reset_stats();
@@ -57,7 +57,7 @@ pub(super) fn warm(path: PathBuf, config: MemoryConfig) -> Result<Cache> {
 }
 
 fn keys(workload: &Workload, path: PathBuf, config: MemoryConfig, report: &mut Report) -> Result {
-    let cache = warm(path, config)?;
+    let cache = warm(path, config, ENTRIES)?;
     let order: Vec<u64> = (0..ENTRIES).map(|call| spread(call, ENTRIES)).collect();
     let ours: Vec<Key> = order.iter().map(|number| Key::of(("user", number))).collect::<Result<_, _>>()?;
     let theirs: Vec<u128> = order.iter().map(|number| u128::from_be_bytes(key_of(*number))).collect();
@@ -65,7 +65,7 @@ fn keys(workload: &Workload, path: PathBuf, config: MemoryConfig, report: &mut R
 }
 
 fn tuples(workload: &Workload, path: PathBuf, report: &mut Report) -> Result {
-    let cache = warm(path, MemoryConfig::new())?;
+    let cache = warm(path, MemoryConfig::new(), ENTRIES)?;
     let order: Vec<_> = (0..ENTRIES).map(|call| ("user", spread(call, ENTRIES))).collect();
     race(workload, &cache, &order, &order, report)
 }

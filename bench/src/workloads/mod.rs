@@ -11,6 +11,7 @@ mod room;
 mod stampede;
 mod zipf;
 
+pub(crate) use memory::warm;
 pub(crate) use million::use_of_them as use_of_a_million;
 pub(crate) use room::there_and_back as gigabyte_there_and_back;
 
