@@ -8,8 +8,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// What a child does with a place on disk.
+type Part = fn(&Path) -> Result;
+
 /// What a child can do.
-const PARTS: [(&str, fn(&Path) -> Result); 3] =
+const PARTS: [(&str, Part); 3] =
     [("idle", |_| Ok(())), ("gigabyte", workloads::gigabyte_there_and_back), ("million", workloads::use_of_a_million)];
 
 /// Runs a part in another process and returns the most memory that process ever had in RAM, in bytes.
