@@ -85,7 +85,11 @@ impl SqliteMetadata {
             } else {
                 let writer = open::writer(&path, context.durability, config)?;
                 Totals::read(&writer)?;
-                let readers = (0..config.readers).map(|_| open::reader(&path, config)).collect::<Result<_>>()?;
+                let reader = |_| {
+                    let reader = open::reader(&path, config)?;
+                    open::keep_pages(&reader).map(|()| reader)
+                };
+                let readers = (0..config.readers).map(reader).collect::<Result<_>>()?;
                 let generations = Generations::open(place::generations(&path)?)?;
                 let writer = Writer::new(writer, generations, context.clock.clone(), config.busy_timeout());
                 Index::File(Readers::new(readers), writer)
@@ -133,8 +137,23 @@ impl SqliteMetadata {
         let now = self.clock.now();
         let find = |connection: &Connection| Candidates::find(connection, filter, order, limit, now, &SystemRng);
         let candidates = self.read(find)?;
-        let done = writer.try_reclaim(RECLAIM_PATIENCE, |changes| candidates.remove(changes, plan))?;
-        Ok(done.unwrap_or_else(|| Reclaimed { busy: true, ..Reclaimed::default() }))
+        let mut all = Reclaimed::default();
+        for part in candidates.parts() {
+            let done = match writer.try_reclaim(RECLAIM_PATIENCE, |changes| part.remove(changes, plan)) {
+                Ok(Some(done)) => done,
+                Ok(None) if all.keys.is_empty() => return Ok(Reclaimed { busy: true, ..Reclaimed::default() }),
+                Err(error) if all.keys.is_empty() => return Err(error),
+                // What is removed is removed; whoever wants more learns why not.
+                Ok(None) | Err(_) => return Ok(Reclaimed { more: true, ..all }),
+            };
+            all.keys.extend(done.keys);
+            all.condemned.extend(done.condemned);
+            if !done.more {
+                return Ok(all);
+            }
+        }
+        all.more = candidates.more;
+        Ok(all)
     }
 
     /// Gives a usage to records that have none, so that an eviction need not read them; `false` when somebody else keeps

@@ -10,7 +10,7 @@ use cacheness_storage::{
     BlobId, Change, Condition, Digest, EntryKey, Error, ErrorKind, Fields, Location, OnUnmet, Outcome, Patch, Record,
     Result, Timestamp, Usage, Version,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 /// A transaction that changes the index.
 pub(crate) struct Changes<'c> {
@@ -44,16 +44,24 @@ impl<'c> Changes<'c> {
     /// Applies the changes of a batch. After an error, and when the batch [is aborted](Batch::is_aborted), the caller
     /// takes back what was written.
     pub(crate) fn apply_all(&mut self, batch: &Batch) -> Result<Vec<Outcome>> {
-        let mut outcomes = Vec::with_capacity(batch.changes.len());
-        for change in &batch.changes {
+        let mut outcomes = vec![Outcome::Aborted; batch.changes.len()];
+        let sorted = batch.sorted();
+        let order: &mut dyn Iterator<Item = (usize, &Change)> = match sorted {
+            Some(sorted) => &mut sorted.into_iter(),
+            None => &mut batch.changes.iter().enumerate(),
+        };
+        for (place, change) in order {
             let outcome = self.apply(change)?;
-            if batch.on_unmet == OnUnmet::Abort && !outcome.is_applied() {
+            let is_over = batch.on_unmet == OnUnmet::Abort && !outcome.is_applied();
+            if is_over {
                 outcomes.fill(Outcome::Aborted);
-                outcomes.push(outcome);
-                outcomes.resize(batch.changes.len(), Outcome::Aborted);
+            }
+            if let Some(slot) = outcomes.get_mut(place) {
+                *slot = outcome;
+            }
+            if is_over {
                 break;
             }
-            outcomes.push(outcome);
         }
         Ok(outcomes)
     }
@@ -148,12 +156,12 @@ impl<'c> Changes<'c> {
         ];
         let update = "UPDATE records SET version = ?2, updated_at = ?3, expires_at = ?4, drop_at = ?5, signature = ?6 \
             WHERE id = ?1";
-        self.connection.prepare_cached(update).and_then(|mut update| update.execute(fields)).map_err(failure)?;
+        self.run(update, fields)?;
         if patch.annotations.is_some() {
             let (metadata, tags) = rows::annotations_as_json(&record.annotations).map_err(|error| error.key(key))?;
             let fields = params![previous.id, metadata, tags, record.annotations.description];
             let update = "UPDATE records SET metadata = ?2, tags = ?3, description = ?4 WHERE id = ?1";
-            self.connection.prepare_cached(update).and_then(|mut update| update.execute(fields)).map_err(failure)?;
+            self.run(update, fields)?;
         }
         Ok(Outcome::Applied { previous: Some(previous.version), condemned: Vec::new() })
     }
@@ -227,8 +235,7 @@ impl<'c> Changes<'c> {
 
     /// Deletes the row of a record; the reference to its blob stays.
     fn delete(&mut self, id: i64, key: &EntryKey, blob: Option<BlobId>, stored_size: i64) -> Result<()> {
-        let delete = "DELETE FROM records WHERE id = ?1";
-        self.connection.prepare_cached(delete).and_then(|mut delete| delete.execute([id])).map_err(failure)?;
+        self.run("DELETE FROM records WHERE id = ?1", params![id])?;
         usage::delete(self.connection, id)?;
         self.count(key, id, -1, blob, stored_size);
         if key.is_system() {
@@ -254,43 +261,46 @@ impl<'c> Changes<'c> {
     }
 
     /// Adds a reference to a blob; `false` when the blob is condemned.
+    ///
+    /// Here and where one is taken: single-row statements that return nothing. SQLite writes a journal of its own for each of
+    /// the others.
     fn add_reference(&mut self, id: &BlobId, digest: &Digest, size: i64) -> Result<bool> {
-        let upsert = "INSERT INTO blobs (id, digest, size, refs) VALUES (?1, ?2, ?3, 1) ON CONFLICT (id) \
-            DO UPDATE SET refs = refs + 1 WHERE condemned_at IS NULL RETURNING refs";
-        let mut upsert = self.connection.prepare_cached(upsert).map_err(failure)?;
-        let references: Option<i64> = upsert
-            .query_row(params![id.as_bytes(), digest.to_bytes(), size], |row| row.get(0))
-            .optional()
-            .map_err(failure)?;
-        if references == Some(1) {
+        let insert = "INSERT INTO blobs (id, digest, size, refs) VALUES (?1, ?2, ?3, 1) ON CONFLICT DO NOTHING";
+        if self.run(insert, params![id.as_bytes(), digest.to_bytes(), size])? == 1 {
             self.difference.add(Totals { blobs: 1, bytes: size, ..Totals::default() });
+            return Ok(true);
         }
-        Ok(references.is_some())
+        let update = "UPDATE blobs SET refs = refs + 1 WHERE id = ?1 AND condemned_at IS NULL";
+        Ok(self.run(update, params![id.as_bytes()])? == 1)
     }
 
     /// Takes a reference from a blob; says whether it was the last, so that the blob is condemned now.
     fn release(&mut self, id: &BlobId) -> Result<bool> {
-        let update = "UPDATE blobs SET refs = refs - 1, condemned_at = CASE refs WHEN 1 THEN ?2 END \
-            WHERE id = ?1 AND refs > 0 RETURNING refs, size";
-        let mut update = self.connection.prepare_cached(update).map_err(failure)?;
-        let counted: Option<(i64, i64)> = update
-            .query_row(params![id.as_bytes(), self.now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-            .map_err(failure)?;
+        let select = "SELECT refs, size FROM blobs WHERE id = ?1 AND refs > 0";
+        let mut select = self.connection.prepare_cached(select).map_err(failure)?;
+        let counted: Option<(i64, i64)> =
+            select.query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional().map_err(failure)?;
         let Some((references, size)) = counted else {
             return Err(corrupt("a record names a blob that the index does not count"));
         };
-        if references > 0 {
+        if references > 1 {
+            self.run("UPDATE blobs SET refs = refs - 1 WHERE id = ?1", params![id.as_bytes()])?;
             return Ok(false);
         }
+        let condemn = "UPDATE blobs SET refs = 0, condemned_at = ?2 WHERE id = ?1";
+        self.run(condemn, params![id.as_bytes(), self.now.as_micros()])?;
         self.difference.add(Totals { blobs: -1, bytes: -size, condemned: 1, ..Totals::default() });
         Ok(true)
     }
 
+    /// Runs a statement that is prepared once; returns how many rows it changed.
+    fn run(&self, sql: &'static str, values: &[&dyn ToSql]) -> Result<usize> {
+        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(failure)
+    }
+
     fn condemn(&mut self, id: &BlobId) -> Result<Outcome> {
         let insert = "INSERT INTO blobs (id, size, refs, condemned_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING";
-        let mut insert = self.connection.prepare_cached(insert).map_err(failure)?;
-        if insert.execute(params![id.as_bytes(), self.now.as_micros()]).map_err(failure)? == 1 {
+        if self.run(insert, params![id.as_bytes(), self.now.as_micros()])? == 1 {
             self.difference.add(Totals { condemned: 1, ..Totals::default() });
             return Ok(applied_to_blob());
         }
@@ -316,8 +326,7 @@ impl<'c> Changes<'c> {
 
     fn forget(&mut self, id: &BlobId) -> Result<Outcome> {
         let delete = "DELETE FROM blobs WHERE id = ?1 AND condemned_at IS NOT NULL";
-        let mut delete = self.connection.prepare_cached(delete).map_err(failure)?;
-        if delete.execute([id.as_bytes()]).map_err(failure)? == 0 {
+        if self.run(delete, params![id.as_bytes()])? == 0 {
             return Ok(Outcome::Unmet { current: None });
         }
         self.difference.add(Totals { condemned: -1, ..Totals::default() });

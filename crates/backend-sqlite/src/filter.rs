@@ -50,6 +50,32 @@ fn column(field: &Field) -> Option<(&'static str, bool)> {
     })
 }
 
+/// The range, both ends included, in which the expiry of each record lies that a filter means; `None` when it may mean
+/// records that never expire.
+pub(crate) fn expiry(filter: &Filter, now: Timestamp) -> Option<(i64, i64)> {
+    match filter {
+        Filter::Exists(Field::ExpiresAt) => Some((i64::MIN, i64::MAX)),
+        Filter::Compare(Field::ExpiresAt, comparison, operand) => {
+            let at = match operand {
+                Operand::Int(number) => *number,
+                Operand::Time(time) => time.as_micros(),
+                Operand::Now(offset) => now.offset(*offset).as_micros(),
+                _ => return None,
+            };
+            Some(match comparison {
+                Comparison::Eq => (at, at),
+                Comparison::Gt | Comparison::Ge => (at, i64::MAX),
+                Comparison::Lt | Comparison::Le => (i64::MIN, at),
+            })
+        }
+        Filter::And(filters) => filters
+            .iter()
+            .filter_map(|filter| expiry(filter, now))
+            .reduce(|(from, to), (other_from, other_to)| (from.max(other_from), to.min(other_to))),
+        _ => None,
+    }
+}
+
 impl Prefilter {
     /// What SQL can decide of `filter` at the time `now`.
     pub(crate) fn of(filter: &Filter, now: Timestamp) -> Self {

@@ -2,10 +2,13 @@
 //!
 //! The waiting threads sleep until their batch is done, or until the lead is theirs.
 
-use cacheness_storage::{Change, EntryKey, Error, ErrorKind, OnUnmet, Outcome, Result};
+use cacheness_storage::{Change, Condition, EntryKey, Error, ErrorKind, OnUnmet, Outcome, Result};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How many changes are worth being sorted.
+const MANY: usize = 100;
 
 /// How many transactions a thread commits for others after its own.
 const MORE: usize = 4;
@@ -20,6 +23,24 @@ impl Batch {
     /// Whether these outcomes mean that nothing of the batch is applied.
     pub(crate) fn is_aborted(&self, outcomes: &[Outcome]) -> bool {
         self.on_unmet == OnUnmet::Abort && !outcomes.iter().all(Outcome::is_applied)
+    }
+
+    /// The changes with their places, in the order of their keys: in this order they visit each page of the index by key
+    /// once. `None` for a few changes, and where their order means something.
+    pub(crate) fn sorted(&self) -> Option<Vec<(usize, &Change)>> {
+        let is_free = |change: &Change| {
+            matches!(
+                change,
+                Change::Put { condition: Condition::Always, .. } | Change::Remove { condition: Condition::Always, .. }
+            )
+        };
+        if self.changes.len() < MANY || !self.changes.iter().all(is_free) {
+            return None;
+        }
+        let mut sorted: Vec<_> = self.changes.iter().enumerate().collect();
+        // Stable: two changes of one key keep their order.
+        sorted.sort_by_key(|(_, change)| change.key());
+        Some(sorted)
     }
 
     /// Whether what it has written may have to be taken back though nothing failed.

@@ -100,3 +100,44 @@ impl SystemKeys {
         Ok(if keys.len() > MOST_KEYS { Self::TooMany } else { Self::Few(Arc::new(keys)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteConfig, open};
+    use cacheness_storage::Durability;
+
+    #[test]
+    fn what_is_known_is_forgotten_when_somebody_else_commits_or_is_about_to() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = open::writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+        let counters = directory.path().join("generations");
+        let (ours, theirs) = (Generations::open(&counters).unwrap(), Generations::open(&counters).unwrap());
+        let known = Known::read(&connection).unwrap();
+        let last = Last::new(known.clone(), &ours);
+        assert!(last.known(&ours).is_some());
+        let committing = Last::new(known.clone(), &theirs);
+        assert!(last.known(&ours).is_none(), "another one committed");
+        assert!(committing.known(&theirs).is_some());
+        // A process that was killed in the middle.
+        std::mem::forget(theirs.change([COMMITS]));
+        assert!(Last::new(known, &ours).known(&ours).is_none());
+    }
+
+    #[test]
+    fn keys_of_system_records_are_known_while_they_are_few() {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let [one, other] = ["one", "other"].map(EntryKey::system);
+        let mut keys = SystemKeys::default();
+        assert!(keys.lack(&one, &connection).unwrap());
+        keys.add(&one);
+        assert!(!keys.lack(&one, &connection).unwrap() && keys.lack(&other, &connection).unwrap());
+        keys.remove(&one);
+        assert!(keys.lack(&one, &connection).unwrap());
+        (0..MOST_KEYS).for_each(|n| keys.add(&EntryKey::system(&n.to_string())));
+        assert!(keys.lack(&one, &connection).unwrap());
+        keys.add(&other);
+        assert!(!keys.lack(&one, &connection).unwrap(), "it has to be looked up");
+    }
+}

@@ -4,6 +4,7 @@ mod backend;
 mod blobs;
 mod changes;
 mod config;
+mod expiring;
 mod failure;
 mod filter;
 mod group;

@@ -8,6 +8,7 @@ use cacheness_storage::{Durability, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +16,10 @@ use std::time::{Duration, Instant};
 /// The longest record, with everything in it, in bytes.
 const MAX_RECORD: i32 = 256 << 20;
 
-/// Pages of 4 KiB in the write-ahead log before a commit moves them into the database: 16 MiB. With SQLite's 1,000 the
-/// disk is waited for four times as often.
-const CHECKPOINT: i32 = 4000;
+/// Pages of 4 KiB in the write-ahead log before a commit moves them into the database: as many as the database has, between
+/// these. With the least, 4 MiB, the disk is waited for four times as often as with the most; a log of the most would be
+/// larger than what a small index and its blobs take.
+const CHECKPOINT: RangeInclusive<i64> = 1000..=4000;
 
 /// What the write-ahead log shrinks to when it grew beyond it: 64 MiB.
 const JOURNAL_SIZE: i32 = 64 << 20;
@@ -55,9 +57,23 @@ pub(crate) fn writer(path: &Path, durability: Durability, config: &SqliteConfig)
     if identity == Identity::Empty {
         schema::create(&mut connection)?;
     }
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failure)?;
+    keep_pages(&connection)?;
+    limit_log(&connection)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_SIZE).map_err(failure)?;
     Ok(connection)
+}
+
+/// Has a connection keep more pages than it would. It reads the file, so what that is must be known.
+pub(crate) fn keep_pages(connection: &Connection) -> Result<()> {
+    // Kibibytes are below zero, pages above.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failure)
+}
+
+/// Limits the write-ahead log to what suits the size of the database.
+pub(crate) fn limit_log(connection: &Connection) -> Result<()> {
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(failure)?;
+    let most = pages.clamp(*CHECKPOINT.start(), *CHECKPOINT.end());
+    connection.pragma_update(None, "wal_autocheckpoint", most).map_err(failure)
 }
 
 /// Opens an existing index for reading.
@@ -103,8 +119,6 @@ fn connect(path: &Path, flags: OpenFlags, config: &SqliteConfig) -> Result<Conne
     harden(&connection).map_err(failure)?;
     connection.busy_timeout(config.busy_timeout()).map_err(failure)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Kibibytes are below zero, pages above.
-    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failure)?;
     Ok(connection)
 }
 
@@ -170,6 +184,23 @@ mod tests {
             let connection = writer(&path, durability, &SqliteConfig::default()).unwrap();
             let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
             assert_eq!(synchronous, expected);
+        }
+    }
+
+    #[test]
+    fn the_log_grows_with_the_database_between_its_bounds() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = writer(&path, Durability::Process, &SqliteConfig::default()).unwrap();
+        let limit = || {
+            limit_log(&connection).unwrap();
+            connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(limit(), 1000);
+        for (megabytes, range) in [(8, 2048..2200), (24, 4000..4001)] {
+            let fill = format!("CREATE TABLE t{megabytes} AS SELECT zeroblob({megabytes} << 20)");
+            connection.execute_batch(&fill).unwrap();
+            assert!(range.contains(&limit()), "{megabytes} MiB");
         }
     }
 

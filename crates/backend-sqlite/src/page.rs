@@ -1,7 +1,8 @@
 //! Reading: single records, and pages of them in the order of keys.
 
+use crate::expiring;
 use crate::failure::failure;
-use crate::filter::{Prefilter, needed_by};
+use crate::filter::{Prefilter, expiry, needed_by};
 use crate::range::end_of_keys;
 use crate::rows::{self, select};
 use cacheness_storage::{Cursor, EntryKey, Fields, Filter, Page, Query, Record, Result, Timestamp};
@@ -35,6 +36,11 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
     let end = end_of_keys(&query.prefix);
     if query.filter == Filter::All {
         return unfiltered(connection, query, limit, &from, end);
+    }
+    if let Some(expiry) = expiry(&query.filter, now)
+        && let Some(page) = expiring::page(connection, query, &from, &end, expiry, now)?
+    {
+        return Ok(page);
     }
     // A page looks at so many records only, whatever the filter means; the next page goes on from there.
     let most = i64::try_from(limit.saturating_mul(4).saturating_add(1000)).unwrap_or(i64::MAX);
@@ -72,13 +78,13 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
 }
 
 /// Where a page begins.
-struct Start<'k> {
-    key: &'k str,
+pub(crate) struct Start<'k> {
+    pub(crate) key: &'k str,
     included: bool,
 }
 
 impl Start<'_> {
-    fn operator(&self) -> &'static str {
+    pub(crate) fn operator(&self) -> &'static str {
         if self.included { ">=" } else { ">" }
     }
 }
@@ -108,7 +114,7 @@ fn unfiltered(connection: &Connection, query: &Query, limit: usize, from: &Start
 }
 
 /// A full page that others follow.
-fn followed(mut page: Page) -> Page {
+pub(crate) fn followed(mut page: Page) -> Page {
     let last = page.records.last().map(|record| &record.key).max(page.unreadable.last());
     page.next = last.cloned().map(Cursor::after);
     page

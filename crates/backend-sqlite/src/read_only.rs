@@ -195,6 +195,7 @@ impl Access {
             Self::Unfinished => return Err(unfinished(path)),
         };
         check(&connection)?;
+        open::keep_pages(&connection)?;
         Ok(connection)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::changes::Changes;
 use crate::failure::failure;
-use crate::filter::{Prefilter, needed_by};
+use crate::filter::{Prefilter, expiry, needed_by};
 use crate::rows::{self, select};
 use cacheness_core::Rng;
 use cacheness_storage::{EntryKey, Filter, Reclaim, ReclaimOrder, Reclaimed, Result, Timestamp, Version};
@@ -10,8 +10,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use std::collections::HashSet;
 
-/// How many records one transaction removes at most, whatever its caller asks for.
+/// How many records are found at most, whatever the caller asks for.
 const MAX_RECORDS: usize = 10_000;
+
+/// How many candidates one transaction looks at: others write in between.
+const PART: usize = 1000;
 
 /// Records that may go, in the order in which they should.
 pub(crate) struct Candidates {
@@ -19,7 +22,7 @@ pub(crate) struct Candidates {
     /// Rows of records that the table `usage` has in the wrong place.
     stale: Vec<i64>,
     /// Whether there are more than the limit.
-    more: bool,
+    pub(crate) more: bool,
 }
 
 /// The way through a snapshot of the records to the first `limit` candidates.
@@ -100,6 +103,10 @@ impl Candidates {
         let (found, stale, more) = (Vec::new(), Vec::new(), false);
         let mut search = Search { snapshot, prefilter, limit, stale, filter, now, found, more };
         match order {
+            // None of those that never expire is meant.
+            ReclaimOrder::Expiry if expiry(filter, now).is_some() => {
+                search.scan(passes(order).get(..1).unwrap_or_default())?
+            }
             ReclaimOrder::Used => search.ranked(false)?,
             ReclaimOrder::Hits => search.ranked(true)?,
             ReclaimOrder::Random => {
@@ -114,7 +121,21 @@ impl Candidates {
         Ok(Self { found, stale, more })
     }
 
-    /// Removes candidates until the plan has enough. Those that changed meanwhile stay.
+    /// The candidates of each transaction.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let stale = [self.stale.as_slice()].into_iter().chain(std::iter::repeat(&[][..]));
+        self.found.chunks(PART).zip(stale).map(|(found, stale)| Part { found, stale })
+    }
+}
+
+/// Candidates that one transaction removes.
+pub(crate) struct Part<'c> {
+    found: &'c [(i64, Version)],
+    stale: &'c [i64],
+}
+
+impl Part<'_> {
+    /// Removes candidates until the plan has enough; then there is `more` no more. Those that changed meanwhile stay.
     pub(crate) fn remove(&self, changes: &mut Changes<'_>, plan: &Reclaim) -> Result<Reclaimed> {
         let before = changes.committed();
         let count = |before: i64, changed: i64| u64::try_from(before + changed).unwrap_or(0);
@@ -123,7 +144,7 @@ impl Candidates {
             plan.is_enough(count(before.bytes, totals.bytes), count(before.entries, totals.entries))
         };
         let mut reclaimed = Reclaimed::default();
-        for (id, version) in &self.found {
+        for (id, version) in self.found {
             if enough(changes) {
                 break;
             }
@@ -131,8 +152,8 @@ impl Candidates {
                 reclaimed.keys.push(key);
             }
         }
-        changes.refresh_usage(&self.stale)?;
-        reclaimed.more = self.more && !enough(changes);
+        changes.refresh_usage(self.stale)?;
+        reclaimed.more = !enough(changes);
         Ok(reclaimed)
     }
 }
@@ -257,7 +278,8 @@ mod tests {
             until_bytes: None,
             until_entries: None,
         };
-        let reclaimed = found.remove(&mut changes, &plan).unwrap();
+        let part = found.parts().next().unwrap();
+        let reclaimed = part.remove(&mut changes, &plan).unwrap();
         assert_eq!(reclaimed.keys, ["same".into()]);
         let totals = changes.difference().totals;
         assert_eq!((totals.entries, totals.bytes), (2, 20));

@@ -136,3 +136,53 @@ impl Kept {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteConfig, open};
+
+    fn connection() -> Connection {
+        let connection = open::memory(&SqliteConfig::default()).unwrap();
+        let insert = "INSERT INTO records (key, version, created_at, updated_at, stored_size, content, payload) \
+            WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 40) \
+            SELECT n, x'00', 0, 0, 10, x'00', x'00' FROM n";
+        connection.execute_batch(insert).unwrap();
+        connection
+    }
+
+    fn row(connection: &Connection) -> (i64, i64) {
+        let select = "SELECT entries, counted_to FROM totals";
+        connection.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    }
+
+    #[test]
+    fn new_records_are_a_tail_until_they_are_more_than_a_few() {
+        let connection = connection();
+        let kept = Kept::read(&connection).unwrap();
+        assert_eq!(kept.totals, Totals { entries: 40, bytes: 400, ..Totals::default() });
+        let mut difference = Difference::default();
+        let one = Totals { entries: 1, bytes: 10, ..Totals::default() };
+        difference.add_record(TAIL, &kept, one);
+        let few = kept.changed(&connection, &difference, Some(Added { first: TAIL, last: TAIL })).unwrap();
+        assert_eq!((few.totals.entries, row(&connection)), (41, (0, 0)), "the tail says it");
+        let many = kept.changed(&connection, &difference, Some(Added { first: 1, last: TAIL + 1 })).unwrap();
+        assert_eq!((many.totals.entries, row(&connection)), (41, (41, 40)), "all are counted");
+    }
+
+    #[test]
+    fn what_the_row_counts_already_changes_the_row_and_what_the_tail_tells_does_not() {
+        let connection = connection();
+        connection.execute_batch("UPDATE totals SET entries = 30, bytes = 300, counted_to = 30").unwrap();
+        let kept = Kept::read(&connection).unwrap();
+        assert_eq!(kept.totals.entries, 40);
+        let less = Totals { bytes: -3, ..Totals::default() };
+        for (number, bytes) in [(30, 297), (31, 297)] {
+            let mut difference = Difference::default();
+            difference.add_record(number, &kept, less);
+            assert_eq!(kept.changed(&connection, &difference, None).unwrap().totals.bytes, 397);
+            let counted: i64 = connection.query_row("SELECT bytes FROM totals", [], |row| row.get(0)).unwrap();
+            assert_eq!(counted, bytes, "row {number}");
+        }
+    }
+}

@@ -35,6 +35,11 @@ impl<'c> Transaction<'c> {
         self.0.is_autocommit()
     }
 
+    /// The connection that it is on.
+    pub(crate) fn connection(&self) -> &'c Connection {
+        self.0
+    }
+
     /// Makes it final. After an error it may or may not be.
     pub(crate) fn commit(self) -> rusqlite::Result<()> {
         run(self.0, "COMMIT")

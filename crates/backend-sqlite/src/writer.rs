@@ -4,15 +4,20 @@ use crate::changes::Changes;
 use crate::failure::{again, closed, failure, is_busy};
 use crate::group::{Batch, Follower, Group, Outcomes};
 use crate::known::{Known, Last};
+use crate::open;
 use crate::totals::Totals;
 use crate::transaction::Transaction;
 use cacheness_storage::{Clock, EntryKey, Error, ErrorKind, Generations, Outcome, Reclaimed, Result};
 use rusqlite::Connection;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many changes one transaction takes in before the next batch has to wait for another one.
 const MAX_CHANGES: usize = 1000;
+
+/// How many commits later the database may have grown so much that its log should.
+const GROWS_IN: u64 = 1024;
 
 pub(crate) struct Writer {
     /// `None` after `close`.
@@ -21,6 +26,7 @@ pub(crate) struct Writer {
     generations: Generations,
     clock: Arc<dyn Clock>,
     busy_timeout: Duration,
+    commits: AtomicU64,
     /// What the last commit left; `None` before the first, and after one of which nobody knows.
     last: Mutex<Option<Last>>,
 }
@@ -33,7 +39,7 @@ impl Writer {
         busy_timeout: Duration,
     ) -> Self {
         let (connection, group, last) = (Mutex::new(Some(connection)), Group::default(), Mutex::default());
-        Self { connection, group, generations, clock, busy_timeout, last }
+        Self { connection, group, generations, clock, busy_timeout, commits: AtomicU64::new(0), last }
     }
 
     /// What every commit marks.
@@ -174,8 +180,13 @@ impl Writer {
     ) -> Result<()> {
         let last = Last::new(known, &self.generations);
         let _changing = self.generations.change(keys.into_iter().map(|key| key.as_str().as_bytes()));
+        let connection = transaction.connection();
         let committed = transaction.commit().map_err(uncertain);
         *self.last() = committed.is_ok().then_some(last);
+        if self.commits.fetch_add(1, Ordering::Relaxed) % GROWS_IN == GROWS_IN - 1 {
+            // Best effort: the limit of before is a good one, too.
+            drop(open::limit_log(connection));
+        }
         committed
     }
 
@@ -617,7 +628,8 @@ mod tests {
             let candidates = watched.writer.with(find).unwrap();
             let plan =
                 cacheness_storage::Reclaim::Entries { filter, order, limit: 2, until_bytes: None, until_entries: None };
-            let remove = |changes: &mut Changes<'_>| candidates.remove(changes, &plan);
+            let part = candidates.parts().next().unwrap();
+            let remove = |changes: &mut Changes<'_>| part.remove(changes, &plan);
             let reclaimed = watched.writer.try_reclaim(Duration::ZERO, remove).unwrap().unwrap();
             assert_eq!(reclaimed.keys, ["0".into(), "1".into()]);
         });

@@ -11,6 +11,7 @@ mod default;
 mod explain;
 mod face;
 mod handle;
+mod hashed;
 mod key;
 mod lease;
 mod limits;

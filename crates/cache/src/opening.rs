@@ -103,7 +103,7 @@ impl Plan {
         let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
         let coherence = engine.metadata().coherence();
-        let uses = Arc::new(Uses::new(engine.clock().now()));
+        let uses = Arc::new(Uses::new(engine.clock().now(), &*rng)?);
         let noting = (!read_only).then(|| uses.clone());
         let memory = memory.map(|config| MemoryLayer::new(&config, coherence.clone(), &*rng, noting)).transpose()?;
         let shared = Shared {

@@ -2,10 +2,10 @@
 //! never writes.
 
 use crate::Key;
-use cacheness_core::Timestamp;
+use crate::hashed::{BuildKnown, Hashed, Seed};
+use cacheness_core::{Result, Rng, Timestamp};
 use cacheness_storage::{EntryKey, Usage};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,29 +21,32 @@ pub(crate) const BATCH: usize = 1000;
 /// How long uses stay untold, when anything is used at all.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+type Shard = HashMap<Hashed, Usage, BuildKnown>;
+
 /// Uses that the index does not know yet.
 #[derive(Debug)]
 pub(crate) struct Uses {
-    shards: [Mutex<HashMap<Key, Usage>>; SHARDS],
-    hasher: RandomState,
+    shards: [Mutex<Shard>; SHARDS],
+    seed: Seed,
     noted: AtomicUsize,
     /// When uses were told last, in microseconds since 1970.
     told_at: AtomicI64,
 }
 
 impl Uses {
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self {
+    pub(crate) fn new(now: Timestamp, rng: &dyn Rng) -> Result<Self> {
+        Ok(Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
+            seed: Seed::new(rng)?,
             noted: AtomicUsize::new(0),
             told_at: AtomicI64::new(now.as_micros()),
-        }
+        })
     }
 
     /// Notes a use.
     pub(crate) fn note(&self, key: Key, now: Timestamp) {
-        let mut shard = lock(self.shard(key));
+        let key = self.seed.hashed(key);
+        let mut shard = lock(self.shard(&key));
         if let Some(usage) = shard.get_mut(&key) {
             return usage.note(now, 1);
         }
@@ -64,7 +67,8 @@ impl Uses {
 
     /// Takes over what was noted with a copy.
     pub(crate) fn take_over(&self, key: Key, usage: Usage) {
-        let mut shard = lock(self.shard(key));
+        let key = self.seed.hashed(key);
+        let mut shard = lock(self.shard(&key));
         match shard.get_mut(&key) {
             Some(noted) => {
                 noted.note(usage.accessed_at.unwrap_or(Timestamp::MIN), usage.hits);
@@ -81,7 +85,8 @@ impl Uses {
 
     /// Forgets the uses of an entry that is removed; returns them.
     pub(crate) fn forget(&self, key: Key) -> Option<Usage> {
-        let forgotten = lock(self.shard(key)).remove(&key);
+        let key = self.seed.hashed(key);
+        let forgotten = lock(self.shard(&key)).remove(&key);
         self.dismiss(usize::from(forgotten.is_some()));
         forgotten
     }
@@ -114,16 +119,17 @@ impl Uses {
         for shard in &self.shards {
             let noted = std::mem::take(&mut *lock(shard));
             self.dismiss(noted.len());
-            taken.extend(noted.into_iter().map(|(key, usage)| (key.entry_key(), usage)));
+            taken.extend(noted.into_iter().map(|(key, usage)| (key.key().entry_key(), usage)));
         }
         taken
     }
 
-    fn shard(&self, key: Key) -> &Mutex<HashMap<Key, Usage>> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    fn shard(&self, key: &Hashed) -> &Mutex<Shard> {
+        // The map takes the lowest bits.
+        &self.shards[(key.hash >> 32) as usize % SHARDS]
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock(mutex: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod damage;
+mod expiring;
 mod format;
 #[cfg(target_os = "linux")]
 mod full_disk;

@@ -23,10 +23,14 @@ fn there_is_no_more_when_the_last_removal_was_enough() {
 }
 
 #[test]
-fn one_transaction_removes_ten_thousand_records_at_most() {
+fn one_reclaim_removes_ten_thousand_records_at_most_in_several_transactions() {
     let (_directory, path) = place();
     let index = open(&path).unwrap();
-    commit(&index, (0..10_001).map(|n| put(inline(&format!("{n}"), vec![]))).collect()).unwrap();
+    commit(&index, (0..10_001).map(|n| put(inline(&format!("{n}"), vec![0; 10]))).collect()).unwrap();
+    let enough = block_on(index.reclaim(&plan(usize::MAX, Some(10_001 * 10 - 15_010)))).unwrap();
+    assert_eq!((enough.keys.len(), enough.more), (1501, false), "in the middle of a transaction");
+    let back = enough.keys.iter().map(|key| put(inline(key.as_str(), vec![0; 10]))).collect();
+    commit(&index, back).unwrap();
     let first = block_on(index.reclaim(&plan(usize::MAX, None))).unwrap();
     assert_eq!((first.keys.len(), first.more), (10_000, true));
     let second = block_on(index.reclaim(&plan(usize::MAX, None))).unwrap();

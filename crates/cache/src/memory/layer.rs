@@ -2,13 +2,13 @@
 
 use super::config::MemoryConfig;
 use super::copy::MemoryCopy;
-use super::hashed::{Hashed, Seed};
 use super::lock;
 use super::order::Order;
 use super::proof::{Evidence, Proof, Ticket, Verdict};
 use super::shard::{Gone, Kept, Shard, Used};
 use super::stats::MemoryStats;
 use crate::Key;
+use crate::hashed::{Hashed, Seed};
 use crate::uses::Uses;
 use cacheness_core::policy::Eviction;
 use cacheness_core::{Result, Rng, Timestamp};

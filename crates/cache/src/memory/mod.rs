@@ -7,7 +7,6 @@
 
 mod config;
 mod copy;
-mod hashed;
 mod layer;
 mod order;
 mod proof;

@@ -1,7 +1,7 @@
 //! Every copy's place in the eviction policy, and whose it is.
 
-use super::hashed::Hashed;
 use super::shard::Used;
+use crate::hashed::Hashed;
 use cacheness_core::policy::{Eviction, Slot};
 
 #[derive(Debug)]

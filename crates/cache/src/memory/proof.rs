@@ -1,6 +1,6 @@
 //! How copies are proven fresh, and what is noted before their records are read.
 
-use super::hashed::Hashed;
+use crate::hashed::Hashed;
 use cacheness_core::Timestamp;
 use cacheness_storage::{Coherence, GenerationReader, Stamp};
 use std::time::Duration;

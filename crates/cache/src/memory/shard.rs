@@ -1,8 +1,8 @@
 //! The copies of some keys, which of them were used lately, and how often.
 
 use super::copy::MemoryCopy;
-use super::hashed::{BuildKnown, Hashed};
 use super::proof::Evidence;
+use crate::hashed::{BuildKnown, Hashed};
 use crate::uses::Uses;
 use cacheness_core::Timestamp;
 use cacheness_core::policy::Slot;

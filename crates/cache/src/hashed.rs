@@ -6,13 +6,13 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// What a key is known by, and its hash.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hashed {
+pub(crate) struct Hashed {
     id: [u8; 16],
-    pub(super) hash: u64,
+    pub(crate) hash: u64,
 }
 
 impl Hashed {
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key::of_id(self.id)
     }
 }
@@ -33,20 +33,20 @@ impl Hash for Hashed {
 
 /// The secret of a layer, so that nobody can choose keys whose hashes collide.
 #[derive(Debug)]
-pub(super) struct Seed {
+pub(crate) struct Seed {
     start: u64,
     factor: u64,
 }
 
 impl Seed {
-    pub(super) fn new(rng: &dyn Rng) -> Result<Self> {
+    pub(crate) fn new(rng: &dyn Rng) -> Result<Self> {
         let start = u64::from_le_bytes(rng::random(rng)?);
         Ok(Self { start, factor: u64::from_le_bytes(rng::random(rng)?) | 1 })
     }
 
     /// Multiplies to 128 bits and folds, as wyhash does (Wang Yi, "wyhash and wyrand", 2019).
     #[inline]
-    pub(super) fn hashed(&self, key: Key) -> Hashed {
+    pub(crate) fn hashed(&self, key: Key) -> Hashed {
         let id = key.id();
         let (words, _) = id.as_chunks();
         let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([0x9e37_79b9_7f4a_7c15]);
@@ -60,7 +60,7 @@ impl Seed {
 
 /// Hands the hash of a [`Hashed`] on.
 #[derive(Debug, Default)]
-pub(super) struct Known(u64);
+pub(crate) struct Known(u64);
 
 impl Hasher for Known {
     fn write(&mut self, bytes: &[u8]) {
@@ -76,4 +76,4 @@ impl Hasher for Known {
     }
 }
 
-pub(super) type BuildKnown = BuildHasherDefault<Known>;
+pub(crate) type BuildKnown = BuildHasherDefault<Known>;
