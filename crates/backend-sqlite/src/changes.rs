@@ -97,11 +97,18 @@ impl<'c> Changes<'c> {
     }
 
     fn put(&mut self, record: &Record, condition: &Condition) -> Result<Outcome> {
+        let stored_size = rows::stored_size(record)?;
+        let is_inline = matches!(record.location, Location::Inline(_));
+        let may_be_new = matches!(condition, Condition::Always | Condition::Absent);
+        // The look at the record before costs as much as putting it, and where it is not there nothing else is written.
+        if is_inline && may_be_new && self.known.trend.expects_new() && self.insert(record, stored_size)? {
+            return Ok(Outcome::Applied { previous: None, condemned: Vec::new() });
+        }
         let previous = self.previous(&record.key, needed_by(condition))?;
+        self.known.trend.note(previous.is_none());
         if !is_met(condition, previous.as_ref(), self.now) {
             return Ok(Outcome::Unmet { current: previous.map(|previous| previous.version) });
         }
-        let stored_size = rows::stored_size(record)?;
         // The new reference comes first: putting a record again must not condemn the blob that it keeps.
         if let Location::Blob(id) = &record.location
             && !self.add_reference(id, &record.content.digest, stored_size)?
@@ -119,21 +126,31 @@ impl<'c> Changes<'c> {
                 self.count(&record.key, previous.id, 1, record.blob(), stored_size);
             }
             None => {
-                let mut statement = self.connection.prepare_cached(rows::INSERT).map_err(failure)?;
-                rows::write(&mut statement, &record.key.as_str(), record)?;
-                let id = self.connection.last_insert_rowid();
-                let first = self.added.map_or(id, |added| added.first.min(id));
-                self.added = Some(Added { first, last: id });
-                self.count(&record.key, id, 1, record.blob(), stored_size);
-                if record.key.is_system() {
-                    self.known.system.add(&record.key);
-                }
-                if record.usage != Usage::default() {
-                    usage::write(self.connection, id, record.created_at, record.usage)?;
+                if !self.insert(record, stored_size)? {
+                    return Err(corrupt("a key is in the index and is not found there").key(&record.key));
                 }
             }
         }
         self.applied(previous)
+    }
+
+    /// Adds a record; `false` when there is one of its key.
+    fn insert(&mut self, record: &Record, stored_size: i64) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(rows::INSERT).map_err(failure)?;
+        if !rows::write(&mut statement, &record.key.as_str(), record)? {
+            return Ok(false);
+        }
+        let id = self.connection.last_insert_rowid();
+        let first = self.added.map_or(id, |added| added.first.min(id));
+        self.added = Some(Added { first, last: id });
+        self.count(&record.key, id, 1, record.blob(), stored_size);
+        if record.key.is_system() {
+            self.known.system.add(&record.key);
+        }
+        if record.usage != Usage::default() {
+            usage::write(self.connection, id, record.created_at, record.usage)?;
+        }
+        Ok(true)
     }
 
     fn patch(&mut self, key: &EntryKey, patch: &Patch, condition: &Condition) -> Result<Outcome> {

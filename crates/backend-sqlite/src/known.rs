@@ -18,11 +18,21 @@ const COMMITS: &[u8] = b"\xff commits";
 /// How many keys of system records are remembered at most.
 const MOST_KEYS: usize = 64;
 
+/// How many puts of new keys in a row make a trend.
+const TREND: u8 = 4;
+
 /// What stands in the index.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub(crate) kept: Kept,
     pub(crate) system: SystemKeys,
+    pub(crate) trend: Trend,
+}
+
+/// Whether the last puts were of new keys, so that the next one is expected to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trend {
+    new: u8,
 }
 
 /// What the last transaction left, while nobody else committed.
@@ -44,7 +54,18 @@ pub(crate) enum SystemKeys {
 impl Known {
     /// What the index says.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
-        Ok(Self { kept: Kept::read(connection)?, system: SystemKeys::Unknown })
+        Ok(Self { kept: Kept::read(connection)?, system: SystemKeys::Unknown, trend: Trend::default() })
+    }
+}
+
+impl Trend {
+    /// Notes a put.
+    pub(crate) fn note(&mut self, is_new: bool) {
+        self.new = if is_new { self.new.saturating_add(1) } else { 0 };
+    }
+
+    pub(crate) fn expects_new(self) -> bool {
+        self.new >= TREND
     }
 }
 

@@ -33,9 +33,10 @@ macro_rules! select {
 }
 pub(crate) use select;
 
+/// Does nothing when there is a record of the key.
 pub(crate) const INSERT: &str = "INSERT INTO records (key, version, created_at, updated_at, expires_at, drop_at, \
     stored_size, blob, content, metadata, tags, description, signature, payload) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (key) DO NOTHING";
 
 pub(crate) const UPDATE: &str = "UPDATE records SET version = ?2, created_at = ?3, updated_at = ?4, expires_at = ?5, \
     drop_at = ?6, stored_size = ?7, blob = ?8, content = ?9, metadata = ?10, tags = ?11, description = ?12, \
@@ -91,8 +92,8 @@ pub(crate) fn readable(record: Result<Record>) -> Result<Option<Record>> {
     }
 }
 
-/// Writes a record by [`INSERT`] or [`UPDATE`].
-pub(crate) fn write(statement: &mut Statement<'_>, target: &dyn ToSql, record: &Record) -> Result<()> {
+/// Writes a record by [`INSERT`] or [`UPDATE`]; says whether that wrote a row.
+pub(crate) fn write(statement: &mut Statement<'_>, target: &dyn ToSql, record: &Record) -> Result<bool> {
     let (blob, payload) = match &record.location {
         Location::Blob(id) => (Some(id.as_bytes()), None),
         Location::Inline(payload) => (None, Some(&**payload)),
@@ -118,8 +119,8 @@ pub(crate) fn write(statement: &mut Statement<'_>, target: &dyn ToSql, record: &
             record.signature.as_deref(),
             payload,
         ])
-        .map_err(failure)?;
-    Ok(())
+        .map(|rows| rows == 1)
+        .map_err(failure)
 }
 
 /// The columns `metadata` and `tags`, empty ones as `NULL`.

@@ -1,9 +1,11 @@
-//! Keys that SQL could mistake for others.
+//! Keys that SQL could mistake for others, and that a writer could expect wrongly.
 
-use crate::{commit, open, place, put};
+use crate::{assert_totals_are_recounted, commit, open, place, put};
 use cacheness_core::runtime::block_on;
-use cacheness_storage::{Annotations, EntryKey, Field, Fields, Filter, MetadataBackend, Query, Record};
-use cacheness_testkit::records::sample;
+use cacheness_storage::{
+    Annotations, Change, Condition, EntryKey, Field, Fields, Filter, Location, MetadataBackend, Outcome, Query, Record,
+};
+use cacheness_testkit::records::{inline, sample};
 
 const KEYS: [&str; 16] = [
     "",
@@ -90,4 +92,23 @@ fn all(index: &impl MetadataBackend, query: &Query) -> Vec<EntryKey> {
             None => return keys,
         }
     }
+}
+
+#[test]
+fn a_key_that_is_there_is_found_after_many_that_were_not() {
+    let (_directory, path) = place();
+    let index = open(&path).unwrap();
+    let absent = |key: &str| Change::Put { record: Box::new(inline(key, vec![1; 10])), condition: Condition::Absent };
+    for n in 0..10 {
+        commit(&index, vec![put(inline(&format!("{n}"), vec![0; 10]))]).unwrap();
+    }
+    let outcomes = commit(&index, vec![put(inline("3", vec![1; 20]))]).unwrap();
+    assert!(matches!(outcomes[..], [Outcome::Applied { previous: Some(_), .. }]), "{outcomes:?}");
+    let new: Vec<_> = (10..20).map(|n| put(inline(&format!("{n}"), vec![0; 10]))).collect();
+    let outcomes = commit(&index, new.into_iter().chain([absent("4"), absent("new")]).collect()).unwrap();
+    assert!(matches!(outcomes[10..], [Outcome::Unmet { current: Some(_) }, Outcome::Applied { previous: None, .. }]));
+    assert_totals_are_recounted(&index, &path);
+    let found = block_on(index.get(&["3".into(), "4".into()], Fields::ALL)).unwrap();
+    let payloads: Vec<_> = found.into_iter().map(|record| record.unwrap().location).collect();
+    assert_eq!(payloads, [Location::Inline(vec![1; 20].into()), Location::Inline(vec![0; 10].into())]);
 }
