@@ -16,6 +16,14 @@ use std::io::{self, Read};
 /// A moment in 2026, in microseconds since the epoch.
 pub const NOW: i64 = 1_795_000_000_000_000;
 
+/// A put, a hit, and two misses of different reasons, for whoever observes them.
+pub fn work(cache: &cacheness::sync::Cache) {
+    cache.put("number", &7_u64).unwrap();
+    assert_eq!(cache.get("number").unwrap(), Some(7_u64));
+    assert_eq!(cache.get::<u64>("nothing").unwrap(), None);
+    assert_eq!(cache.get::<String>("number").unwrap(), None);
+}
+
 /// A small struct.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {

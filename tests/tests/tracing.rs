@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
 use cacheness::sync::Cache;
+use cacheness_tests::work;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
@@ -46,13 +47,6 @@ impl Subscriber for Notebook {
     fn enter(&self, _span: &Id) {}
 
     fn exit(&self, _span: &Id) {}
-}
-
-fn work(cache: &Cache) {
-    cache.put("number", &7_u64).unwrap();
-    assert_eq!(cache.get("number").unwrap(), Some(7_u64));
-    assert_eq!(cache.get::<u64>("nothing").unwrap(), None);
-    assert_eq!(cache.get::<String>("number").unwrap(), None);
 }
 
 #[test]

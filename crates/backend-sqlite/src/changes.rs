@@ -4,13 +4,14 @@ use crate::failure::{corrupt, failure};
 use crate::group::Batch;
 use crate::known::{Known, SystemKeys};
 use crate::rows::{self, select};
+use crate::statement::run;
 use crate::totals::{Added, Difference, Totals};
 use crate::usage;
 use cacheness_storage::{
     BlobId, Change, Condition, Digest, EntryKey, Error, ErrorKind, Fields, Location, OnUnmet, Outcome, Patch, Record,
     Result, Timestamp, Usage, Version,
 };
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// A transaction that changes the index.
 pub(crate) struct Changes<'c> {
@@ -173,12 +174,12 @@ impl<'c> Changes<'c> {
         ];
         let update = "UPDATE records SET version = ?2, updated_at = ?3, expires_at = ?4, drop_at = ?5, signature = ?6 \
             WHERE id = ?1";
-        self.run(update, fields)?;
+        run(self.connection, update, fields)?;
         if patch.annotations.is_some() {
             let (metadata, tags) = rows::annotations_as_json(&record.annotations).map_err(|error| error.key(key))?;
             let fields = params![previous.id, metadata, tags, record.annotations.description];
             let update = "UPDATE records SET metadata = ?2, tags = ?3, description = ?4 WHERE id = ?1";
-            self.run(update, fields)?;
+            run(self.connection, update, fields)?;
         }
         Ok(Outcome::Applied { previous: Some(previous.version), condemned: Vec::new() })
     }
@@ -252,7 +253,7 @@ impl<'c> Changes<'c> {
 
     /// Deletes the row of a record; the reference to its blob stays.
     fn delete(&mut self, id: i64, key: &EntryKey, blob: Option<BlobId>, stored_size: i64) -> Result<()> {
-        self.run("DELETE FROM records WHERE id = ?1", params![id])?;
+        run(self.connection, "DELETE FROM records WHERE id = ?1", params![id])?;
         usage::delete(self.connection, id)?;
         self.count(key, id, -1, blob, stored_size);
         if key.is_system() {
@@ -283,12 +284,12 @@ impl<'c> Changes<'c> {
     /// the others.
     fn add_reference(&mut self, id: &BlobId, digest: &Digest, size: i64) -> Result<bool> {
         let insert = "INSERT INTO blobs (id, digest, size, refs) VALUES (?1, ?2, ?3, 1) ON CONFLICT DO NOTHING";
-        if self.run(insert, params![id.as_bytes(), digest.to_bytes(), size])? == 1 {
+        if run(self.connection, insert, params![id.as_bytes(), digest.to_bytes(), size])? == 1 {
             self.difference.add(Totals { blobs: 1, bytes: size, ..Totals::default() });
             return Ok(true);
         }
         let update = "UPDATE blobs SET refs = refs + 1 WHERE id = ?1 AND condemned_at IS NULL";
-        Ok(self.run(update, params![id.as_bytes()])? == 1)
+        Ok(run(self.connection, update, params![id.as_bytes()])? == 1)
     }
 
     /// Takes a reference from a blob; says whether it was the last, so that the blob is condemned now.
@@ -301,23 +302,18 @@ impl<'c> Changes<'c> {
             return Err(corrupt("a record names a blob that the index does not count"));
         };
         if references > 1 {
-            self.run("UPDATE blobs SET refs = refs - 1 WHERE id = ?1", params![id.as_bytes()])?;
+            run(self.connection, "UPDATE blobs SET refs = refs - 1 WHERE id = ?1", params![id.as_bytes()])?;
             return Ok(false);
         }
         let condemn = "UPDATE blobs SET refs = 0, condemned_at = ?2 WHERE id = ?1";
-        self.run(condemn, params![id.as_bytes(), self.now.as_micros()])?;
+        run(self.connection, condemn, params![id.as_bytes(), self.now.as_micros()])?;
         self.difference.add(Totals { blobs: -1, bytes: -size, condemned: 1, ..Totals::default() });
         Ok(true)
     }
 
-    /// Runs a statement that is prepared once; returns how many rows it changed.
-    fn run(&self, sql: &'static str, values: &[&dyn ToSql]) -> Result<usize> {
-        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(failure)
-    }
-
     fn condemn(&mut self, id: &BlobId) -> Result<Outcome> {
         let insert = "INSERT INTO blobs (id, size, refs, condemned_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING";
-        if self.run(insert, params![id.as_bytes(), self.now.as_micros()])? == 1 {
+        if run(self.connection, insert, params![id.as_bytes(), self.now.as_micros()])? == 1 {
             self.difference.add(Totals { condemned: 1, ..Totals::default() });
             return Ok(applied_to_blob());
         }
@@ -343,7 +339,7 @@ impl<'c> Changes<'c> {
 
     fn forget(&mut self, id: &BlobId) -> Result<Outcome> {
         let delete = "DELETE FROM blobs WHERE id = ?1 AND condemned_at IS NOT NULL";
-        if self.run(delete, params![id.as_bytes()])? == 0 {
+        if run(self.connection, delete, params![id.as_bytes()])? == 0 {
             return Ok(Outcome::Unmet { current: None });
         }
         self.difference.add(Totals { condemned: -1, ..Totals::default() });

@@ -1,10 +1,10 @@
 //! Pages of records that expire within a range, found by their expiry while they are few.
 
 use crate::failure::failure;
-use crate::filter::{Prefilter, needed_by};
-use crate::page::{Start, followed};
-use crate::rows::{self, select};
-use cacheness_storage::{Fields, Page, Query, Result, Timestamp};
+use crate::filter::Prefilter;
+use crate::page::{Start, followed, needed_for, take};
+use crate::rows::select;
+use cacheness_storage::{Page, Query, Result, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
@@ -41,27 +41,16 @@ pub(crate) fn page(
     let mut candidates = snapshot.prepare(&sql).map_err(failure)?;
     let mut candidates =
         candidates.query(params_from_iter(bounds.into_iter().chain(prefilter.values))).map_err(failure)?;
-    let needed =
-        Fields { annotations: query.fields.annotations || needed_by(&query.filter).annotations, ..query.fields };
+    let needed = needed_for(query);
     let mut look_up = snapshot.prepare_cached(select!(needed, "key, ", " WHERE id = ?1")).map_err(failure)?;
     let mut page = Page::default();
     while let Some(candidate) = candidates.next().map_err(failure)? {
         let id: i64 = candidate.get(0).map_err(failure)?;
         let mut records = look_up.query([id]).map_err(failure)?;
         let Some(row) = records.next().map_err(failure)? else { continue };
-        let key = rows::key(row, 0)?;
-        let Some(mut record) = rows::readable(rows::record(row, 1, key.clone(), needed))? else {
-            page.unreadable.push(key);
-            continue;
-        };
-        if !query.filter.matches(&record, now) {
-            continue;
-        }
-        if page.records.len() == query.limit.max(1) {
+        if !take(&mut page, row, query, needed, now)? {
             return Ok(Some(followed(page)));
         }
-        query.fields.project(&mut record);
-        page.records.push(record);
     }
     Ok(Some(page))
 }

@@ -20,6 +20,7 @@ mod readers;
 mod reclaim;
 mod rows;
 mod schema;
+mod statement;
 mod totals;
 mod transaction;
 mod usage;

@@ -7,7 +7,7 @@ use crate::range::end_of_keys;
 use crate::rows::{self, select};
 use cacheness_storage::{Cursor, EntryKey, Fields, Filter, Page, Query, Record, Result, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 /// The records of some keys, all as of one moment.
 pub(crate) fn records(connection: &Connection, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
@@ -47,8 +47,7 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
     let last = last_of(connection, &from, &end, most)?;
     let prefilter = Prefilter::of(&query.filter, now);
     let (less, bound) = if last.is_some() { ("<=", last.clone()) } else { ("<", Some(end)) };
-    let needed =
-        Fields { annotations: query.fields.annotations || needed_by(&query.filter).annotations, ..query.fields };
+    let needed = needed_for(query);
     let sql = format!(
         "{} WHERE key {} ? AND key {less} ? AND {} ORDER BY key",
         select!(needed, "key, ", " INDEXED BY records_by_key"),
@@ -60,21 +59,35 @@ pub(crate) fn page(connection: &Connection, query: &Query, after: Option<&Cursor
     let mut found = statement.query(params_from_iter(values.chain(prefilter.values))).map_err(failure)?;
     let mut page = Page::default();
     while let Some(row) = found.next().map_err(failure)? {
-        let key = rows::key(row, 0)?;
-        let Some(mut record) = rows::readable(rows::record(row, 1, key.clone(), needed))? else {
-            page.unreadable.push(key);
-            continue;
-        };
-        if !query.filter.matches(&record, now) {
-            continue;
-        }
-        if page.records.len() == limit {
+        if !take(&mut page, row, query, needed, now)? {
             return Ok(followed(page));
         }
-        query.fields.project(&mut record);
-        page.records.push(record);
     }
     Ok(Page { next: last.map(EntryKey::new).map(Cursor::after), ..page })
+}
+
+/// What is read of the records of a query, so that its filter can be asked.
+pub(crate) fn needed_for(query: &Query) -> Fields {
+    Fields { annotations: query.fields.annotations || needed_by(&query.filter).annotations, ..query.fields }
+}
+
+/// Takes the record in a row, whose key comes first, into a page if the query means it; `false` when it would be one too
+/// many.
+pub(crate) fn take(page: &mut Page, row: &Row<'_>, query: &Query, needed: Fields, now: Timestamp) -> Result<bool> {
+    let key = rows::key(row, 0)?;
+    let Some(mut record) = rows::readable(rows::record(row, 1, key.clone(), needed))? else {
+        page.unreadable.push(key);
+        return Ok(true);
+    };
+    if !query.filter.matches(&record, now) {
+        return Ok(true);
+    }
+    if page.records.len() == query.limit.max(1) {
+        return Ok(false);
+    }
+    query.fields.project(&mut record);
+    page.records.push(record);
+    Ok(true)
 }
 
 /// Where a page begins.

@@ -5,6 +5,7 @@
 //! writes, beside the page that new records are appended to.
 
 use crate::failure::failure;
+use crate::statement::run;
 use cacheness_storage::{EntryKey, MetadataStats, Result, Timestamp};
 use rusqlite::Connection;
 use std::ops::AddAssign;
@@ -131,7 +132,7 @@ impl Kept {
             let update = "UPDATE totals SET entries = entries + ?1, bytes = bytes + ?2, blobs = blobs + ?3, \
                 condemned = condemned + ?4, usage_to = ?5 WHERE id = 1";
             let values = difference.counted.values(self.usage_to);
-            connection.prepare_cached(update).and_then(|mut update| update.execute(values)).map_err(failure)?;
+            run(connection, update, values)?;
         }
         Ok(self)
     }

@@ -5,8 +5,9 @@
 //! `created_at`; an overwrite leaves it behind, and an eviction that comes across it brings it up to date.
 
 use crate::failure::failure;
+use crate::statement::run;
 use cacheness_storage::{Result, Timestamp, Usage};
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, params};
 
 /// How many records one transaction completes at most.
 const COMPLETED: i64 = 10_000;
@@ -19,24 +20,24 @@ pub(crate) fn write(connection: &Connection, id: i64, created_at: Timestamp, usa
     let upsert = "INSERT INTO usage (id, not_before, accessed_at, hits) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) \
         DO UPDATE SET not_before = excluded.not_before, accessed_at = excluded.accessed_at, hits = excluded.hits";
     let accessed_at = usage.accessed_at.map(Timestamp::as_micros);
-    run(connection, upsert, params![id, created_at.as_micros(), accessed_at, usage.hits.cast_signed()])
+    run(connection, upsert, params![id, created_at.as_micros(), accessed_at, usage.hits.cast_signed()]).map(drop)
 }
 
 /// Keeps `not_before` true for a record that is overwritten by an older one.
 pub(crate) fn predate(connection: &Connection, id: i64, created_at: Timestamp) -> Result<()> {
     let update = "UPDATE usage SET not_before = ?2 WHERE id = ?1 AND not_before > ?2";
-    run(connection, update, params![id, created_at.as_micros()])
+    run(connection, update, params![id, created_at.as_micros()]).map(drop)
 }
 
 /// Brings `not_before` up to date, if there is still such a record.
 pub(crate) fn refresh(connection: &Connection, id: i64) -> Result<()> {
     let update = "UPDATE usage SET not_before = created_at FROM records WHERE usage.id = ?1 AND records.id = ?1";
-    run(connection, update, params![id])
+    run(connection, update, params![id]).map(drop)
 }
 
 /// Forgets the usage of a record that is removed: its row's number may be given to another one.
 pub(crate) fn delete(connection: &Connection, id: i64) -> Result<()> {
-    run(connection, "DELETE FROM usage WHERE id = ?1", params![id])
+    run(connection, "DELETE FROM usage WHERE id = ?1", params![id]).map(drop)
 }
 
 /// Whether so many records have no usage that completing them is worth it.
@@ -62,8 +63,4 @@ pub(crate) fn complete(connection: &Connection, usage_to: i64) -> Result<i64> {
         run(connection, "UPDATE totals SET usage_to = ?1 WHERE id = 1", params![last])?;
     }
     Ok(last)
-}
-
-fn run(connection: &Connection, sql: &'static str, values: &[&dyn ToSql]) -> Result<()> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map(drop).map_err(failure)
 }

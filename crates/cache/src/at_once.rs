@@ -12,7 +12,7 @@ use crate::read::{Fallback, Wanted, slid};
 use crate::{GetOptions, Key, observe};
 use cacheness_core::{Result, Timestamp};
 use cacheness_storage::engine::Stored;
-use cacheness_storage::{Fields, Record};
+use cacheness_storage::{Content, Fields, Record};
 use std::any::Any;
 use std::future::Future;
 use std::pin::pin;
@@ -21,7 +21,12 @@ use std::task::{Context, Poll, Waker};
 
 /// Values of more bytes, stored or raw, are not decoded where others may wait for the thread. It is what rides in the index
 /// at most, and takes some ten microseconds.
-pub(crate) const DECODE_AT_ONCE: u64 = 16 << 10;
+const DECODE_AT_ONCE: u64 = 16 << 10;
+
+/// Whether a value is decoded on the thread that asks.
+pub(crate) fn is_little(content: &Content) -> bool {
+    content.raw_size.max(content.stored_size) <= DECODE_AT_ONCE
+}
 
 impl Core {
     /// The value of a key, shared with the memory layer, if it is there decoded.
@@ -58,10 +63,8 @@ impl Core {
     ) -> Option<(T, R)> {
         let (key, memory, now) = self.asks_at_once(key)?;
         let copy = memory.peek(key, now)?;
-        let (content, bytes) = (&copy.record().content, copy.stored()?);
-        if content.raw_size.max(content.stored_size) > DECODE_AT_ONCE
-            || !self.is_good_at_once(*key, &copy, options, now)
-        {
+        let bytes = copy.stored()?;
+        if !is_little(&copy.record().content) || !self.is_good_at_once(*key, &copy, options, now) {
             return None;
         }
         let value = at_once(self.engine.decode::<T>(copy.record(), Stored::from(bytes.clone()), fallback))?.ok()?;

@@ -25,7 +25,7 @@ impl Core {
         let changing = self.changing(keys.iter().copied());
         let stored = self.engine.put_many(entries).await;
         drop(changing);
-        if stored?.is_none() {
+        if !stored? {
             return Err(Error::new(ErrorKind::Internal, "an unconditional put was refused"));
         }
         tags.iter().for_each(|tag| self.counters.put(tag));
@@ -119,7 +119,7 @@ impl Core {
         };
         drop(changing);
         match aliased {
-            Aliased::Committed { .. } => {
+            Aliased::Committed => {
                 self.uses.forget(key);
                 if renames {
                     self.uses.rename(from, key);

@@ -194,7 +194,9 @@ impl Core {
         let changing = self.changing([key]);
         let written = self.engine.put(source, entry).await;
         drop(changing);
-        let Written::Committed { .. } = written? else { return Ok(false) };
+        if written? == Written::Unmet {
+            return Ok(false);
+        }
         self.counters.put(&type_tag);
         self.stored(&[key]).await;
         Ok(true)

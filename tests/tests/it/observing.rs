@@ -1,6 +1,7 @@
 //! What `metrics` sees of a cache.
 
 use cacheness::sync::Cache;
+use cacheness_tests::work;
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -40,13 +41,6 @@ impl Recorder for Sums {
     fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
         Histogram::noop()
     }
-}
-
-fn work(cache: &Cache) {
-    cache.put("number", &7_u64).unwrap();
-    assert_eq!(cache.get("number").unwrap(), Some(7_u64));
-    assert_eq!(cache.get::<u64>("nothing").unwrap(), None);
-    assert_eq!(cache.get::<String>("number").unwrap(), None);
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn a_batch_whose_blobs_are_swept_away_before_its_commit_uploads_them_again() {
             let entry = |key: &str| NewEntry::new(key.into(), Condition::Always);
             let source = |value| Source::borrowed(engine.handlers(), value).unwrap();
             let puts = vec![(source(&first), entry("first")), (source(&second), entry("second"))];
-            cacheness_storage::block_on(engine.put_many(puts)).unwrap().is_some()
+            cacheness_storage::block_on(engine.put_many(puts)).unwrap()
         });
         hold.wait();
         hold.go();

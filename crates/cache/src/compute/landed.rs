@@ -1,7 +1,7 @@
 //! What was stored for many, read once for all of them: they neither go to the store nor to another thread.
 
 use crate::Key;
-use crate::at_once::{DECODE_AT_ONCE, at_once};
+use crate::at_once::{at_once, is_little};
 use crate::core::Core;
 use crate::liveness::is_of_others;
 use cacheness_handlers::Value;
@@ -23,7 +23,7 @@ impl Core {
         let check = |record: &Record| judge.check(key, record);
         let lookup = self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), check).await;
         let Ok(Lookup::Found(Found { record, stored })) = lookup else { return None };
-        if record.content.raw_size.max(record.content.stored_size) > DECODE_AT_ONCE {
+        if !is_little(&record.content) {
             return None;
         }
         Some(Arc::new(Landed { bytes: stored.into_bytes().ok()?, record }))

@@ -26,10 +26,7 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aliased {
     /// It is committed.
-    Committed {
-        /// What was added at rest, in bytes: shared ones are not.
-        stored_size: u64,
-    },
+    Committed,
     /// There is nothing to copy.
     Absent,
     /// The target did not meet its condition; nothing was changed.
@@ -80,14 +77,13 @@ impl Engine {
             // Where the tags were last invalidated it is live, which was judged; elsewhere it is new.
             record.content.terms.epoch = record.content.terms.epoch.map(|epoch| to.epoch.unwrap_or(epoch));
             change(&mut record);
-            let stored_size = record.blob().map_or(record.content.stored_size, |_| 0);
             let required = record.blob().map(|blob| Change::Require { blob });
             let put = Change::Put { record: Box::new(record), condition: to.condition.clone() };
             let place = usize::from(required.is_some());
             let changes = required.into_iter().chain([put]).chain(afterwards).collect();
             let outcomes = self.commit_all(changes).await?;
             if outcomes.iter().all(Outcome::is_applied) {
-                return Ok(Aliased::Committed { stored_size });
+                return Ok(Aliased::Committed);
             }
             if let Some(Outcome::Unmet { .. }) = outcomes.get(place) {
                 return Ok(Aliased::Unmet);

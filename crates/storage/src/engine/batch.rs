@@ -25,13 +25,13 @@ enum Bytes {
 }
 
 impl Engine {
-    /// Stores values, all or none. The conditions of the entries are met together or nothing is stored; returns what the
-    /// values take at rest when they were.
+    /// Stores values, all or none. The conditions of the entries are met together or nothing is stored; says whether they
+    /// were.
     ///
     /// # Errors
     ///
     /// As [`put`](Self::put); nothing is stored then, unless the error is the commit's own.
-    pub async fn put_many(&self, puts: Vec<(Source<'_>, NewEntry)>) -> Result<Option<u64>> {
+    pub async fn put_many(&self, puts: Vec<(Source<'_>, NewEntry)>) -> Result<bool> {
         self.check_writable()?;
         let mut prepared = Vec::with_capacity(puts.len());
         for (source, entry) in puts {
@@ -51,8 +51,7 @@ impl Engine {
                 Err(_) => self.disown(blob).await,
             }
         }
-        let size = prepared.iter().map(|put| put.content.stored_size).sum();
-        Ok(stored?.then_some(size))
+        stored
     }
 
     async fn put_prepared(&self, prepared: &mut [Prepared]) -> Result<bool> {

@@ -20,7 +20,7 @@ impl Engine {
         Ok(match &outcomes[..] {
             [_, Outcome::Applied { condemned, .. }, ..] => {
                 self.delete_replaced(condemned).await;
-                Some(Written::Committed { stored_size: content.stored_size })
+                Some(Written::Committed)
             }
             [_, Outcome::Unmet { .. }, ..] => Some(Written::Unmet),
             // A change that goes with it was not met.

@@ -50,10 +50,7 @@ impl NewEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// It is committed.
-    Committed {
-        /// What its value takes at rest, in bytes.
-        stored_size: u64,
-    },
+    Committed,
     /// The condition was not met, or that of a change that had to be met with it; nothing was stored.
     Unmet,
 }
@@ -133,9 +130,8 @@ impl Engine {
         let Encoded { spool, content, .. } = encoded;
         if content.stored_size <= self.inline_limit() {
             let record = self.record_of(entry, Location::Inline(spool.finish()?.into_bytes()?), content)?;
-            let stored_size = record.content.stored_size;
             return Ok(match self.commit_entry(record, entry).await? {
-                Outcome::Applied { .. } => Written::Committed { stored_size },
+                Outcome::Applied { .. } => Written::Committed,
                 _ => Written::Unmet,
             });
         }
@@ -167,14 +163,13 @@ impl Engine {
     ) -> Result<(Option<Written>, Payload)> {
         let blob = self.mint_blob()?;
         let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
-        let stored_size = content.stored_size;
         let payload = self.put_blob(blob, payload, &record).await?;
         if let Err(error) = self.reach(Point::BlobStored) {
             self.discard(blob).await;
             return Err(error);
         }
         match self.commit_entry(record, entry).await {
-            Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed { stored_size }), payload)),
+            Ok(Outcome::Applied { .. }) => Ok((Some(Written::Committed), payload)),
             Ok(outcome) => {
                 self.discard(blob).await;
                 Ok((if outcome == Outcome::Condemned { None } else { Some(Written::Unmet) }, payload))

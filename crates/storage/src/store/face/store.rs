@@ -21,7 +21,7 @@ fn target(key: EntryKey) -> Target {
 /// Whether there was something to copy.
 fn aliased(aliased: Aliased, to: &EntryKey) -> Result<bool> {
     match aliased {
-        Aliased::Committed { .. } => Ok(true),
+        Aliased::Committed => Ok(true),
         Aliased::Absent => Ok(false),
         Aliased::Unmet => Err(Error::new(ErrorKind::Conflict, "there is a value under the other key")
             .key(to)
@@ -75,7 +75,7 @@ faces! {
                 return core.engine.put_content(source).await.map(|key| key.to_string());
             }
             match core.engine.put(source, entry(key(&name)?, Annotations::default(), Condition::Absent)).await? {
-                Written::Committed { .. } => Ok(name),
+                Written::Committed => Ok(name),
                 Written::Unmet => Err(Error::new(ErrorKind::Conflict, "a new key is in use already").key(name)),
             }
         }
