@@ -1,5 +1,6 @@
 //! What a backend says about itself.
 
+use crate::Feed;
 use cacheness_core::Timestamp;
 use cacheness_generations::Reader as GenerationReader;
 use std::borrow::Cow;
@@ -65,6 +66,9 @@ pub enum Coherence {
     /// bytes before the record was read. Every commit marks the stripes of the keys it changes, from before anybody can
     /// see it until after everybody can.
     Generations(GenerationReader),
+    /// By counters that follow what the store tells of others' changes: as fresh as the last message. While messages
+    /// may be lost, as [`Probe`](Self::Probe).
+    Feed(Feed),
     /// Only by asking for the record's version.
     Probe,
 }

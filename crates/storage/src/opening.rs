@@ -122,8 +122,12 @@ impl Checked {
     /// What opening the backends returns, and as [`Engine::open`].
     pub async fn open(self) -> Result<Engine> {
         let Self { registry, pair, runtime, clock, rng, options } = self;
-        let context =
-            OpenContext::new().clock(clock.clone()).durability(options.durability).read_only(options.read_only);
+        let context = OpenContext::new()
+            .clock(clock.clone())
+            .rng(rng.clone())
+            .runtime(runtime.clone())
+            .durability(options.durability)
+            .read_only(options.read_only);
         let (metadata, blobs) = pair.open(&registry.backends, &context).await?;
         Engine::open(Parts { metadata, blobs, handlers: registry.handlers, runtime, clock, rng, options }).await
     }

@@ -2,7 +2,7 @@
 
 use crate::{BlobBackend, Durability, MetadataBackend};
 use cacheness_core::runtime::BoxFuture;
-use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, SystemClock};
+use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, Rng, Runtime, SystemClock, SystemRng, ThreadPool};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,16 +23,27 @@ pub struct OpenContext {
     /// [`Capabilities`](crate::Capabilities); one that cannot refuses with
     /// [`Unsupported`](crate::ErrorKind::Unsupported), and makes nothing.
     pub read_only: bool,
+    /// Where work runs. A backend that needs network I/O refuses one that
+    /// [drives none](cacheness_core::Runtime::drives_io).
+    pub runtime: Arc<dyn Runtime>,
+    /// The chance.
+    pub rng: Arc<dyn Rng>,
 }
 
 impl Default for OpenContext {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), durability: Durability::default(), read_only: false }
+        Self {
+            clock: Arc::new(SystemClock),
+            durability: Durability::default(),
+            read_only: false,
+            runtime: Arc::new(ThreadPool::global()),
+            rng: Arc::new(SystemRng),
+        }
     }
 }
 
 impl OpenContext {
-    /// The machine's clock, and the default durability.
+    /// The machine's clock and chance, the default durability, and threads without network I/O.
     pub fn new() -> Self {
         Self::default()
     }
@@ -48,6 +59,20 @@ impl OpenContext {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Another runtime.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// Another source of chance.
+    #[must_use]
+    pub fn rng(mut self, rng: Arc<dyn Rng>) -> Self {
+        self.rng = rng;
         self
     }
 

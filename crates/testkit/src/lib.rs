@@ -7,6 +7,7 @@ pub mod crash;
 pub mod full_disk;
 pub mod metadata;
 pub mod records;
+pub mod services;
 #[cfg(target_os = "linux")]
 pub mod syscalls;
 

@@ -2,7 +2,7 @@
 
 use crate::hashed::Hashed;
 use cacheness_core::Timestamp;
-use cacheness_storage::{Coherence, GenerationReader, Stamp};
+use cacheness_storage::{Coherence, Feed, GenerationReader, Stamp};
 use std::time::Duration;
 
 /// How a copy is proven fresh.
@@ -12,6 +12,8 @@ pub(super) enum Proof {
     Always,
     /// By the stamp of its key.
     Stamps(GenerationReader),
+    /// By the stamp of its key while messages of changes arrive, by the record's version otherwise.
+    Feed(Feed),
     /// By the record's version, for which the caller has to ask.
     Version,
     /// It need not be, for so long after it was read.
@@ -39,6 +41,7 @@ impl Proof {
             (Some(staleness), _) => Self::Within(staleness),
             (None, Coherence::Exclusive) => Self::Always,
             (None, Coherence::Generations(reader)) => Self::Stamps(reader),
+            (None, Coherence::Feed(feed)) => Self::Feed(feed),
             (None, _) => Self::Version,
         }
     }
@@ -52,6 +55,7 @@ impl Proof {
         match self {
             Self::Always | Self::Version => Some(Evidence::None),
             Self::Stamps(reader) => reader.stamp(hashed.key().entry_key().as_str().as_bytes()).map(Evidence::Stamp),
+            Self::Feed(feed) => feed.stamp(hashed.key().entry_key().as_str().as_bytes()).map(Evidence::Stamp),
             Self::Within(_) => Some(Evidence::Since(now)),
         }
     }
@@ -60,6 +64,7 @@ impl Proof {
     pub(super) fn is_current(&self, evidence: Evidence) -> bool {
         match (self, evidence) {
             (Self::Stamps(reader), Evidence::Stamp(stamp)) => reader.is_fresh(stamp),
+            (Self::Feed(feed), Evidence::Stamp(stamp)) => feed.is_untold(stamp),
             _ => true,
         }
     }
@@ -68,11 +73,13 @@ impl Proof {
     pub(super) fn judge(&self, evidence: Evidence, now: Timestamp) -> Verdict {
         let is_fresh = match (self, evidence) {
             (Self::Version, _) => return Verdict::Unproven,
+            (Self::Feed(feed), _) if !feed.is_up() => return Verdict::Unproven,
             (Self::Always, _) => true,
             (Self::Stamps(reader), Evidence::Stamp(stamp)) => reader.is_fresh(stamp),
+            (Self::Feed(feed), Evidence::Stamp(stamp)) => feed.is_fresh(stamp),
             // A clock that was set back proves nothing.
             (Self::Within(staleness), Evidence::Since(since)) => now >= since && now.since(since) < *staleness,
-            (Self::Stamps(_) | Self::Within(_), _) => false,
+            (Self::Stamps(_) | Self::Feed(_) | Self::Within(_), _) => false,
         };
         if is_fresh { Verdict::Fresh } else { Verdict::Stale }
     }

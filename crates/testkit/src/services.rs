@@ -1,0 +1,38 @@
+//! The servers that tests of remote backends talk to: found by environment variables, never started here, never mocked.
+
+use std::env;
+
+/// Names the PostgreSQL of the tests: a URL of a user who may make schemas, roles and databases.
+pub const POSTGRES: &str = "CACHENESS_TEST_POSTGRES";
+
+/// Names the S3 endpoint of the tests: `http://ACCESS_KEY:SECRET_KEY@host:port`. Buckets may be made there.
+pub const S3: &str = "CACHENESS_TEST_S3";
+
+/// The URL of the PostgreSQL that tests use.
+///
+/// # Panics
+///
+/// When there is none, with the ways to provide it.
+pub fn postgres() -> String {
+    provided(POSTGRES, "PostgreSQL", "postgres://user:password@host:5432/database")
+}
+
+/// The endpoint of the S3 store that tests use, with its credentials.
+///
+/// # Panics
+///
+/// When there is none, with the ways to provide it.
+pub fn s3() -> String {
+    provided(S3, "an S3 endpoint", "http://ACCESS_KEY:SECRET_KEY@host:9000")
+}
+
+#[expect(clippy::panic, reason = "a service that is missing fails the test")]
+fn provided(variable: &str, what: &str, example: &str) -> String {
+    match env::var(variable) {
+        Ok(url) if !url.is_empty() => url,
+        _ => panic!(
+            "this test needs {what}. Three ways to provide it: run `cargo xtask test`, which starts one; \
+             run `cargo xtask services up` and export what it prints; or set {variable}={example}"
+        ),
+    }
+}
