@@ -18,6 +18,7 @@ mod limits;
 mod liveness;
 mod manage;
 mod memory;
+mod migrate;
 mod observe;
 mod opening;
 mod options;
@@ -36,7 +37,9 @@ pub use cacheness_core::size::{IntoSize, Size};
 pub use cacheness_core::{Error, ErrorKind, Op, Result};
 pub use cacheness_storage::engine::Compression;
 pub use cacheness_storage::{Bare, Bundle, Registry};
-pub use cacheness_storage::{Cursor, Entry, EntryPage, Field, Filter, Problem, Query, Swept, ValueReader, Verified};
+pub use cacheness_storage::{
+    Cursor, Entry, EntryPage, Field, Filter, MigrateOptions, Migrated, Problem, Query, Swept, ValueReader, Verified,
+};
 pub use compute::ComputeOptions;
 pub use core::OnInvalid;
 pub use explain::{Difference, Explanation, Nearest, Verdict};

@@ -59,7 +59,7 @@ impl Core {
 
     /// What a filter means in this namespace. Its entries begin with its digits; one that says that it belongs to another
     /// namespace does so by chance. One that was put by its key through the whole cache does not say.
-    fn own(&self, filter: Filter) -> Filter {
+    pub(crate) fn own(&self, filter: Filter) -> Filter {
         let Some(namespace) = &self.namespace else { return filter };
         let is_named = Filter::eq(Field::Namespace, namespace.name()) | !Filter::exists(Field::Namespace);
         Filter::prefix(Field::Key, namespace.prefix()) & is_named & filter

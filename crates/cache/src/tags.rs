@@ -137,12 +137,17 @@ impl Tags {
             Some(Proof::Stamps(reader)) => reader.stamp(EntryKey::system(NAME).as_str().as_bytes()),
             _ => None,
         };
-        let epochs = Arc::new(Epochs::read(engine.system(NAME).await?.as_ref())?);
+        let epochs = Arc::new(Self::read(engine).await?);
         let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
         if read.changes == changes {
             read.list = Some((stamp, Arc::clone(&epochs)));
         }
         Ok(epochs)
+    }
+
+    /// The list as the index has it.
+    pub(crate) async fn read(engine: &Engine) -> Result<Epochs> {
+        Epochs::read(engine.system(NAME).await?.as_ref())
     }
 
     /// The list that was read, if it is the current one; otherwise how many times this process changed it so far.

@@ -6,8 +6,8 @@ pub use bundle::Bundled;
 pub use cacheness_cache::{
     Ages, ComputeOptions, CopyOptions, Cursor, Difference, Entry, EntryPage, Error, ErrorKind, EvictionPolicy,
     Explanation, Field, Filter, GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy,
-    MemoryStats, MissReason, Nearest, OnInvalid, Op, Problem, PutOptions, Query, Registry, Result, Size, Stats,
-    StoreParameters, Swept, Ttl, ValueReader, Verdict, Verified, key, unordered,
+    MemoryStats, MigrateOptions, Migrated, MissReason, Nearest, OnInvalid, Op, Problem, PutOptions, Query, Registry,
+    Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader, Verdict, Verified, key, unordered,
 };
 pub use cacheness_cache::{
     Bundle, CacheBuilder, Compression, FileContent, Unordered, canonical_bytes, file, hash_content,

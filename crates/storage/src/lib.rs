@@ -36,7 +36,7 @@ pub use cacheness_core::{BackendUrl, Clock, Error, ErrorKind, Result, Rng, Runti
 pub use cacheness_generations::{Changing, Generations, Reader as GenerationReader, Stamp};
 pub use change::{Change, Condition, OnUnmet, Outcome, Patch};
 pub use digest::{Digest, DigestAlgorithm, Hasher};
-pub use engine::{Problem, Swept, ValueReader, Verified};
+pub use engine::{MigrateOptions, Migrated, Problem, Swept, ValueReader, Verified};
 pub use entry::Entry;
 pub use feed::{Feed, FeedSource};
 pub use filter::{Comparison, Field, Filter, MAX_FILTER_DEPTH, Operand};

@@ -30,6 +30,7 @@ mod leases;
 mod limits;
 mod many_processes;
 mod memory_layer;
+mod migrating;
 mod model;
 mod moving;
 mod namespaces;

@@ -3,8 +3,8 @@
 use crate::core::resolved;
 use crate::{Ages, Stats, future, sync};
 use cacheness_core::faces;
-use cacheness_storage::engine::{Async, Blocking};
-use cacheness_storage::{Entry, EntryPage, Filter, Query, Swept, Verified};
+use cacheness_storage::engine::{Async, Blocking, Face};
+use cacheness_storage::{Entry, EntryPage, Filter, MigrateOptions, Migrated, Query, Swept, Verified};
 use serde::Serialize;
 
 faces! {
@@ -29,6 +29,32 @@ faces! {
     pub fn entries[](&self, query: &Query) -> EntryPage {
         prepare(_core, _face) { Ok(query.clone()) }
         run(core, query) { core.entries(query).await }
+    }
+
+    /// Copies the entries that this handle means to another cache, on whatever backends, each verified on the way; expired
+    /// and invalidated ones are left. Called again after an interruption it goes on; called again later it brings what
+    /// was put since. What was changed at the destination later than here stays, and what was removed here meanwhile is not
+    /// removed there: let nobody write, or open this one read-only, for the last call.
+    ///
+    /// ```
+    /// use cacheness_cache::{Bare, MigrateOptions, sync::Cache};
+    ///
+    /// let open = || Cache::<Bare>::builder().metadata("memory:").blobs("memory:").open();
+    /// let (old, new) = (open()?, open()?);
+    /// old.put("answer", &42)?;
+    /// let options = MigrateOptions::new().on_progress(|so_far| println!("{} of {}", so_far.examined, so_far.total));
+    /// assert_eq!(old.migrate_to(&new, options)?.copied, 1);
+    /// assert_eq!(new.get::<i32>("answer")?, Some(42));
+    /// # Ok::<(), cacheness_cache::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when both are the same store, [`Closed`](crate::ErrorKind::Closed),
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and what the backends of either return; what was copied before stays.
+    pub fn migrate_to[](&self, to: &Self, options: MigrateOptions) -> Migrated {
+        prepare(_core, face) { face.admit(&to.core().engine).map(|()| (to.core().clone(), options)) }
+        run(core, (to, options)) { core.migrate_to(&to, options).await }
     }
 
     /// What is in the cache, and what this handle and its clones did with it.

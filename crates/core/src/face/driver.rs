@@ -82,8 +82,13 @@ impl Driver {
         }
     }
 
+    /// Refuses a caller who would have to wait on a thread that must not be parked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AsyncContext`] when a backend is remote and the thread belongs to an async executor.
     #[inline]
-    fn admit(&self) -> Result<()> {
+    pub fn admit(&self) -> Result<()> {
         if self.placement == Placement::Remote && self.runtime.in_async_context() {
             return Err(in_async_context());
         }
@@ -121,6 +126,20 @@ impl Driver {
             return work();
         }
         off_executor(&*self.runtime, work).await
+    }
+
+    /// Runs a task where this driver runs its own, for a thread or a task that belongs elsewhere and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// What the task returns; [`ErrorKind::Internal`] when it panicked.
+    pub async fn run_elsewhere<R: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<R>> + Send + 'static,
+    ) -> Result<R> {
+        let (sender, receiver) = oneshot::channel();
+        self.start(Box::pin(async move { drop(sender.send(task.await)) }));
+        receiver.await.unwrap_or_else(|_| Err(unfinished()))
     }
 
     /// Starts a task that nobody waits for: on the executor, or on the pool where backends block.

@@ -17,13 +17,21 @@ use std::sync::Arc;
 
 /// Lets the one blocking backend of a pair hop.
 pub(super) fn if_mixed(mut parts: Parts) -> Parts {
-    let runtime = &parts.runtime;
-    match (parts.metadata.info().blocking, parts.blobs.info().blocking) {
-        (true, false) => parts.metadata = Arc::new(Hop { inner: parts.metadata, runtime: runtime.clone() }),
-        (false, true) => parts.blobs = Arc::new(Hop { inner: parts.blobs, runtime: runtime.clone() }),
-        _ => {}
+    if parts.metadata.info().blocking != parts.blobs.info().blocking {
+        parts.metadata = metadata(parts.metadata, &parts.runtime);
+        parts.blobs = blobs(parts.blobs, &parts.runtime);
     }
     parts
+}
+
+/// The index, which hops when it blocks.
+pub(super) fn metadata(inner: Arc<dyn MetadataBackend>, runtime: &Arc<dyn Runtime>) -> Arc<dyn MetadataBackend> {
+    if inner.info().blocking { Arc::new(Hop { inner, runtime: runtime.clone() }) } else { inner }
+}
+
+/// The blobs, which hop when they block.
+pub(super) fn blobs(inner: Arc<dyn BlobBackend>, runtime: &Arc<dyn Runtime>) -> Arc<dyn BlobBackend> {
+    if inner.info().blocking { Arc::new(Hop { inner, runtime: runtime.clone() }) } else { inner }
 }
 
 /// A blocking backend that does not block.

@@ -11,6 +11,7 @@ mod identity;
 mod leftover;
 mod manage;
 mod marker;
+mod migrate;
 mod options;
 mod payload;
 mod pipeline;
@@ -21,12 +22,14 @@ mod source;
 mod staging;
 mod sweep;
 mod system;
+mod together;
 mod verify;
 mod write;
 
 pub use alias::{Aliased, Target};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{Failpoints, Point};
+pub use migrate::{MigrateOptions, Migrated, Migration};
 pub use options::{Compression, EngineOptions};
 pub use payload::Stored;
 pub use read::{Found, Lookup};

@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// A blob that records name and that holds the same bytes. One that somebody took away cannot be shared.
-    async fn blob_of(&self, content: &Content) -> Result<Option<BlobId>> {
+    pub(super) async fn blob_of(&self, content: &Content) -> Result<Option<BlobId>> {
         for blob in self.metadata.blobs(&BlobQuery::Content(content.digest)).await? {
             let found = self.blobs.head(&blob.id).await?;
             if blob.size == content.stored_size && found.is_some_and(|found| found.size >= blob.size) {

@@ -155,6 +155,13 @@ pub trait Face: Copy {
     /// How long a source may keep a borrow.
     type Source<'v>;
 
+    /// Refuses a call that does its work [beside](Engine::beside) another engine, where it would park an executor's thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AsyncContext`]; the async face refuses nothing.
+    fn admit(self, other: &Engine) -> Result<()>;
+
     /// Prepares a borrowed value.
     ///
     /// # Errors
@@ -193,6 +200,10 @@ pub struct Async;
 impl Face for Blocking {
     type Source<'v> = Source<'v>;
 
+    fn admit(self, other: &Engine) -> Result<()> {
+        other.driver.admit()
+    }
+
     fn source<'v, V: Put + ?Sized>(self, engine: &Engine, value: &'v V) -> Result<Source<'v>> {
         engine.check_open()?;
         Source::borrowed(&engine.handlers, value)
@@ -211,6 +222,10 @@ impl Face for Blocking {
 
 impl Face for Async {
     type Source<'v> = Source<'static>;
+
+    fn admit(self, _other: &Engine) -> Result<()> {
+        Ok(())
+    }
 
     fn source<V: Put + ?Sized>(self, engine: &Engine, value: &V) -> Result<Source<'static>> {
         Blocking.source(engine, value)?.detach(&engine.options, engine.blobs.staging())

@@ -2,8 +2,8 @@
 
 use super::super::bundled::{future, sync};
 use super::super::key;
-use crate::engine::{Async, Blocking};
-use crate::{Condition, Filter, MetadataStats, Swept, Verified};
+use crate::engine::{Async, Blocking, Engine, Face, Migration};
+use crate::{Condition, Filter, MetadataStats, MigrateOptions, Migrated, Swept, Verified};
 use cacheness_core::faces;
 
 faces! {
@@ -49,6 +49,37 @@ faces! {
     pub fn verify[](&self) -> Verified {
         prepare(_core, _face) { Ok(()) }
         run(core, ()) { core.engine.verify().await }
+    }
+
+    /// Copies every value with all that is known of it to another store, on whatever backends, each verified on the way.
+    /// Called again after an interruption it goes on; called again later it brings what was put since. What was changed at
+    /// the destination later than here stays, and what was removed here meanwhile is not removed there: let nobody write,
+    /// or open this one read-only, for the last call.
+    ///
+    /// ```
+    /// use cacheness_storage::{MigrateOptions, sync::BlobStore};
+    ///
+    /// let open = || BlobStore::builder().metadata("memory:").blobs("memory:").open();
+    /// let (old, new) = (open()?, open()?);
+    /// old.put("best", &vec![0.25, 0.75])?;
+    /// let options = MigrateOptions::new().on_progress(|so_far| println!("{} of {}", so_far.examined, so_far.total));
+    /// assert_eq!(old.migrate_to(&new, options)?.copied, 1);
+    /// assert_eq!(new.get::<Vec<f64>>("best")?, Some(vec![0.25, 0.75]));
+    /// # Ok::<(), cacheness_storage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when both are the same store, [`Closed`](crate::ErrorKind::Closed), and what the
+    /// backends of either return; what was copied before stays.
+    pub fn migrate_to[](&self, to: &Self, options: MigrateOptions) -> Migrated {
+        prepare(_core, face) { face.admit(&to.core().engine).map(|()| (to.core().clone(), options)) }
+        run(core, (to, options)) {
+            let migrate = move |from: Engine, to: Engine| async move {
+                from.migrate_to(&to, &Migration::new(options)).await
+            };
+            core.engine.beside(&to.engine, migrate).await
+        }
     }
 
     /// Totals.
