@@ -9,6 +9,7 @@ use crate::{Bundle, Registry, future, sync};
 use cacheness_core::size::IntoSize;
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
 use cacheness_storage::engine::Compression;
+use cacheness_storage::layers::{BlobLayer, MetadataLayer};
 use cacheness_storage::opening::Opening;
 use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend};
 use std::marker::PhantomData;
@@ -61,6 +62,28 @@ impl<C> CacheBuilder<C> {
     #[must_use]
     pub fn blob_backend(mut self, backend: impl IntoBlobBackend) -> Self {
         self.opening.places.blob_backend(backend.into_blob_backend());
+        self
+    }
+
+    /// A layer around index and blobs, each for itself. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer(mut self, layer: impl MetadataLayer + BlobLayer + Clone) -> Self {
+        self.opening.places.layer_metadata(layer.clone());
+        self.opening.places.layer_blobs(layer);
+        self
+    }
+
+    /// A layer around the index. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer_metadata(mut self, layer: impl MetadataLayer) -> Self {
+        self.opening.places.layer_metadata(layer);
+        self
+    }
+
+    /// A layer around the blobs. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer_blobs(mut self, layer: impl BlobLayer) -> Self {
+        self.opening.places.layer_blobs(layer);
         self
     }
 

@@ -56,12 +56,14 @@ pub struct GetBlob {
     pub range: Option<Range<u64>>,
     /// Only if the blob's entity tag is this one; a [`Conflict`](crate::ErrorKind::Conflict) otherwise.
     pub if_match: Option<String>,
+    /// From the store itself, whatever copies a layer keeps of the blob. A backend without copies ignores it.
+    pub bypass_copies: bool,
 }
 
 impl GetBlob {
     /// Only the first `size` bytes.
     pub fn first(size: u64) -> Self {
-        Self { range: Some(0..size), if_match: None }
+        Self { range: Some(0..size), ..Self::default() }
     }
 }
 

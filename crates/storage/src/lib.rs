@@ -14,6 +14,7 @@ mod id;
 mod info;
 mod json;
 mod key;
+pub mod layers;
 pub mod memory;
 pub mod opening;
 mod query;

@@ -4,6 +4,7 @@
 //! What is public here may change with every version.
 
 use crate::engine::{Engine, EngineOptions, Parts};
+use crate::layers::{BlobLayer, LayerContext, MetadataLayer};
 use crate::{BackendRegistry, BlobBackend, Bundle, MetadataBackend, OpenContext, Registry};
 use cacheness_core::{BackendUrl, Clock, Driver, Error, ErrorKind, Result, Rng, Runtime, SystemClock, SystemRng};
 use std::fmt;
@@ -147,7 +148,15 @@ pub struct Places {
     dir: Option<PathBuf>,
     metadata: Option<Place<dyn MetadataBackend, String>>,
     blobs: Option<Place<dyn BlobBackend, String>>,
+    layers: Layers,
     defaults: fn(&Path) -> (Option<BackendUrl>, Option<BackendUrl>),
+}
+
+/// What is put around index and blobs, the innermost first.
+#[derive(Default)]
+struct Layers {
+    metadata: Vec<Box<dyn MetadataLayer>>,
+    blobs: Vec<Box<dyn BlobLayer>>,
 }
 
 /// A backend: by URL, or ready.
@@ -160,7 +169,7 @@ impl Places {
     /// Nowhere yet; in a directory, where the bundle keeps them.
     pub fn of<B: Bundle>() -> Self {
         let defaults = |dir: &Path| (B::metadata_in(dir), B::blobs_in(dir));
-        Self { dir: None, metadata: None, blobs: None, defaults }
+        Self { dir: None, metadata: None, blobs: None, layers: Layers::default(), defaults }
     }
 
     /// The directory for what is not named otherwise.
@@ -188,6 +197,16 @@ impl Places {
         self.blobs = Some(Place::Ready(backend));
     }
 
+    /// One more layer around the index.
+    pub fn layer_metadata(&mut self, layer: impl MetadataLayer) {
+        self.layers.metadata.push(Box::new(layer));
+    }
+
+    /// One more layer around the blobs.
+    pub fn layer_blobs(&mut self, layer: impl BlobLayer) {
+        self.layers.blobs.push(Box::new(layer));
+    }
+
     /// Checks everything that can be checked without opening anything: names, schemes, and URLs where their backend
     /// has a check for them.
     fn check(self, backends: &BackendRegistry, problems: &mut Problems) -> Option<Pair> {
@@ -201,7 +220,11 @@ impl Places {
         };
         let metadata = find(self.metadata, metadata_in, "metadata", |url| backends.check_metadata(url), problems);
         let blobs = find(self.blobs, blobs_in, "blob", |url| backends.check_blobs(url), problems);
-        Some(Pair { metadata: metadata?, blobs: blobs? })
+        let layers = self.layers;
+        for layer in &layers.blobs {
+            problems.sift(layer.check(backends));
+        }
+        Some(Pair { metadata: metadata?, blobs: blobs?, layers })
     }
 }
 
@@ -252,23 +275,31 @@ fn find<B: ?Sized>(
 struct Pair {
     metadata: Place<dyn MetadataBackend, BackendUrl>,
     blobs: Place<dyn BlobBackend, BackendUrl>,
+    layers: Layers,
 }
 
 impl Pair {
-    /// Opens what is not ready.
+    /// Opens what is not ready, and puts the layers around it.
     async fn open(
         self,
         backends: &BackendRegistry,
         context: &OpenContext,
     ) -> Result<(Arc<dyn MetadataBackend>, Arc<dyn BlobBackend>)> {
-        let metadata = match self.metadata {
+        let mut metadata = match self.metadata {
             Place::Url(url) => backends.open_metadata(&url, context).await?,
             Place::Ready(backend) => backend,
         };
-        let blobs = match self.blobs {
+        let mut blobs = match self.blobs {
             Place::Url(url) => backends.open_blobs(&url, context).await?,
             Place::Ready(backend) => backend,
         };
+        let context = LayerContext::new(context.clone(), backends.clone());
+        for layer in self.layers.metadata {
+            metadata = layer.wrap_metadata(metadata, &context).await?;
+        }
+        for layer in self.layers.blobs {
+            blobs = layer.wrap_blobs(blobs, &context).await?;
+        }
         Ok((metadata, blobs))
     }
 }

@@ -166,7 +166,7 @@ impl Engine {
                 found.push(Lookup::Refused(verdict));
                 continue;
             }
-            found.push(match self.stored(&record).await? {
+            found.push(match self.stored(&record, false).await? {
                 Some(stored) => Lookup::Found(Found { record, stored }),
                 // Replaced meanwhile, or lost.
                 None => self.find(key, fields, |record| judge(place, record)).await?,

@@ -26,7 +26,8 @@ pub(super) enum Owner {
 /// Whom a blob belongs to. Asked of the blob itself: what a listing says may be long past.
 pub(super) async fn owner(blobs: &dyn BlobBackend, id: &BlobId, store: StoreId) -> Result<Owner> {
     let Some(info) = blobs.head(id).await? else { return Ok(Owner::Gone) };
-    let tail = GetBlob { range: Some(info.size.saturating_sub(TAIL)..info.size), ..GetBlob::default() };
+    let range = Some(info.size.saturating_sub(TAIL)..info.size);
+    let tail = GetBlob { range, bypass_copies: true, ..GetBlob::default() };
     let Some(payload) = blobs.get(id, tail).await? else { return Ok(Owner::Gone) };
     Ok(match Trailer::from_end_of(&payload.body.read()?) {
         Ok(trailer) if trailer.store != store => Owner::Other,

@@ -207,7 +207,7 @@ impl Engine {
     async fn carry(&self, to: &Engine, one: Move, migration: &Migration) -> Result<Carried> {
         let Move { mut record, condition, .. } = one;
         if record.blob().is_some() {
-            let Some(stored) = self.stored(&record).await? else {
+            let Some(stored) = self.stored(&record, true).await? else {
                 let again = self.record(&record.key, Fields::LEAST).await?;
                 let is_same = again.is_some_and(|again| again.version == record.version);
                 return Ok(if is_same { Carried::Damaged } else { Carried::Overtaken });

@@ -6,7 +6,6 @@ mod alias;
 mod batch;
 mod commit;
 mod failpoint;
-mod hop;
 mod identity;
 mod leftover;
 mod manage;
@@ -40,6 +39,7 @@ pub use system::SystemRecord;
 pub use verify::{Problem, Verified};
 pub use write::{NewEntry, Written};
 
+use crate::layers::hop;
 use crate::{BlobBackend, BlobId, Change, DigestAlgorithm, MetadataBackend, StoreId, Version};
 use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
@@ -64,6 +64,16 @@ pub struct Parts {
     pub rng: Arc<dyn Rng>,
     /// The rest.
     pub options: EngineOptions,
+}
+
+/// Lets the one blocking backend of a pair hop.
+fn if_mixed(mut parts: Parts) -> Parts {
+    match (parts.metadata.info().blocking, parts.blobs.info().blocking) {
+        (true, false) => parts.metadata = hop::metadata(parts.metadata, &parts.runtime),
+        (false, true) => parts.blobs = hop::blobs(parts.blobs, &parts.runtime),
+        _ => {}
+    }
+    parts
 }
 
 /// One open store.
@@ -93,7 +103,7 @@ impl Engine {
     /// [`ErrorKind::ForeignStore`] when index and blobs belong to different stores, and what the backends return.
     pub async fn open(parts: Parts) -> Result<Self> {
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
-        let parts = hop::if_mixed(parts);
+        let parts = if_mixed(parts);
         let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
         let placement = if blocking { Placement::Local } else { Placement::Remote };
         let driver = Driver::new(parts.runtime.clone(), placement)?;

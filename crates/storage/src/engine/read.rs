@@ -70,7 +70,7 @@ impl Engine {
                 return Ok(Lookup::Refused(verdict));
             }
             self.reach(Point::RecordRead)?;
-            if let Some(stored) = self.stored(&record).await? {
+            if let Some(stored) = self.stored(&record, false).await? {
                 return Ok(Lookup::Found(Found { record, stored }));
             }
             // The blob is gone: deleted because the record changed meanwhile, or lost.
@@ -87,13 +87,15 @@ impl Engine {
         }
     }
 
-    pub(super) async fn stored(&self, record: &Record) -> Result<Option<Stored>> {
+    /// The stored bytes of a record; `None` when their blob is gone.
+    pub(super) async fn stored(&self, record: &Record, bypass_copies: bool) -> Result<Option<Stored>> {
         let id = match &record.location {
             Location::Inline(bytes) => return Ok(Some(Stored(Body::Bytes(bytes.clone())))),
             Location::Blob(id) => *id,
             Location::Omitted => return Err(Error::new(ErrorKind::Internal, "the payload was not asked for")),
         };
-        let payload = self.blobs.get(&id, GetBlob::first(record.content.stored_size)).await?;
+        let options = GetBlob { bypass_copies, ..GetBlob::first(record.content.stored_size) };
+        let payload = self.blobs.get(&id, options).await?;
         Ok(payload.map(|payload| Stored(payload.body)))
     }
 

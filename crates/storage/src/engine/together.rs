@@ -1,6 +1,7 @@
 //! Two stores at work in one task, and several futures at once.
 
-use super::{Engine, hop};
+use super::Engine;
+use crate::layers::hop;
 use cacheness_core::face::Placement;
 use cacheness_core::{Driver, Result};
 use std::future::{Future, poll_fn};
@@ -65,7 +66,7 @@ impl Engine {
     /// The same store, driven by another driver.
     fn on(&self, driver: &Driver) -> Self {
         let (mut metadata, mut blobs) = (self.metadata.clone(), self.blobs.clone());
-        if driver.placement() == Placement::Remote {
+        if driver.placement() == Placement::Remote && self.driver.placement() == Placement::Local {
             (metadata, blobs) = (hop::metadata(metadata, driver.runtime()), hop::blobs(blobs, driver.runtime()));
         }
         Self {

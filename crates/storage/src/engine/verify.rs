@@ -115,7 +115,7 @@ impl Engine {
 
     /// Compares the stored bytes of a record with its digest; says how many there are.
     async fn verify_bytes(&self, record: &Record) -> Result<u64> {
-        let Some(stored) = self.stored(record).await? else {
+        let Some(stored) = self.stored(record, true).await? else {
             let message = format!("its blob {} is missing", record.blob().map(|id| id.to_string()).unwrap_or_default());
             return Err(Error::new(ErrorKind::Corrupt, message));
         };
@@ -127,7 +127,8 @@ impl Engine {
     }
 
     async fn verify_trailer(&self, id: BlobId, content: &Content) -> Result<()> {
-        let behind = GetBlob { range: Some(content.stored_size..u64::MAX), ..GetBlob::default() };
+        let range = Some(content.stored_size..u64::MAX);
+        let behind = GetBlob { range, bypass_copies: true, ..GetBlob::default() };
         let Some(found) = self.blobs.get(&id, behind).await? else {
             return Err(Error::new(ErrorKind::Corrupt, format!("its blob {id} is missing")));
         };

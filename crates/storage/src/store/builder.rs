@@ -3,6 +3,7 @@
 use super::bundled::{future, sync};
 use super::{Core, IntoBlobBackend, IntoMetadataBackend};
 use crate::engine::EngineOptions;
+use crate::layers::{BlobLayer, MetadataLayer};
 use crate::opening::{Checked, Opening, Problems};
 use crate::{Bundle, Durability, Registry};
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
@@ -55,6 +56,28 @@ impl<S> BlobStoreBuilder<S> {
     #[must_use]
     pub fn blob_backend(mut self, backend: impl IntoBlobBackend) -> Self {
         self.opening.places.blob_backend(backend.into_blob_backend());
+        self
+    }
+
+    /// A layer around index and blobs, each for itself. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer(mut self, layer: impl MetadataLayer + BlobLayer + Clone) -> Self {
+        self.opening.places.layer_metadata(layer.clone());
+        self.opening.places.layer_blobs(layer);
+        self
+    }
+
+    /// A layer around the index. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer_metadata(mut self, layer: impl MetadataLayer) -> Self {
+        self.opening.places.layer_metadata(layer);
+        self
+    }
+
+    /// A layer around the blobs. The layer given first is the innermost.
+    #[must_use]
+    pub fn layer_blobs(mut self, layer: impl BlobLayer) -> Self {
+        self.opening.places.layer_blobs(layer);
         self
     }
 
