@@ -1,6 +1,6 @@
 //! Listings, page by page.
 
-use crate::support::{BUCKET, Endpoint, put};
+use super::support::{BUCKET, Endpoint, put};
 use aws_sdk_s3::Client;
 
 /// All keys and common prefixes, in the order of the pages, and the number of pages.

@@ -1,6 +1,6 @@
 //! Uploads in parts.
 
-use crate::support::{BUCKET, Endpoint, code, put};
+use super::support::{BUCKET, Endpoint, code, put};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;

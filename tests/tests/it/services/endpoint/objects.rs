@@ -1,6 +1,6 @@
 //! Puts, reads and deletes of whole objects.
 
-use crate::support::{BUCKET, Endpoint, code, put};
+use super::support::{BUCKET, Endpoint, code, put};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};

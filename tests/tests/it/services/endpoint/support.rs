@@ -5,48 +5,46 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use cacheness_testkit::services::PrivateS3;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
 
 pub(crate) const BUCKET: &str = "bucket";
 
 pub(crate) struct Endpoint {
-    pub(crate) child: Child,
+    /// The process; dropped, it ends.
+    _server: PrivateS3,
     pub(crate) address: String,
-    _directory: TempDir,
+    access_key: String,
+    secret_key: String,
 }
 
 impl Endpoint {
-    pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_s3-endpoint"))
-            .arg("--directory")
-            .arg(directory.path().join("buckets"))
-            .args(["--access-key", "key", "--secret-key", "secret"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("http://key:secret@").unwrap().to_owned();
-        Self { child, address, _directory: directory }
+    fn start() -> Self {
+        let server = PrivateS3::start();
+        let url = server.url();
+        let (credentials, address) = url.strip_prefix("http://").unwrap().split_once('@').unwrap();
+        let (access_key, secret_key) = credentials.split_once(':').unwrap();
+        let [address, access_key, secret_key] = [address, access_key, secret_key].map(str::to_owned);
+        Self { _server: server, address, access_key, secret_key }
     }
 
     /// An endpoint with a bucket, and a client that asks once.
     pub(crate) async fn with_bucket() -> (Self, Client) {
         let endpoint = Self::start();
-        let client = endpoint.client("key", "secret");
+        let client = endpoint.client(&endpoint.access_key, &endpoint.secret_key);
         client.create_bucket().bucket(BUCKET).send().await.unwrap();
         (endpoint, client)
     }
 
+    pub(crate) fn access_key(&self) -> &str {
+        &self.access_key
+    }
+
     pub(crate) fn client(&self, access_key: &str, secret_key: &str) -> Client {
         let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
+            .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .retry_config(RetryConfig::disabled())
             .region(Region::from_static("us-east-1"))
@@ -69,13 +67,6 @@ impl Endpoint {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         connection.write_all(bytes.as_bytes()).unwrap();
         connection
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
     }
 }
 
