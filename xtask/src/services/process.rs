@@ -3,6 +3,11 @@
 use std::fs;
 use std::io;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a process may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process by its number and the moment it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +26,18 @@ impl Process {
         began(self.id).as_ref() == Some(&self.began)
     }
 
-    /// Asks it to end, if it is still the same.
-    pub(crate) fn terminate(&self) -> io::Result<()> {
-        if self.is_alive() {
-            Command::new("sh").args(["-c", "kill -s TERM \"$0\"", &self.id.to_string()]).status()?;
+    /// Sends a signal, if it is still the same, and waits until it is over.
+    pub(crate) fn end(&self, signal: &str) -> io::Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.id.to_string()]).status()?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_alive() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other(format!("process {} did not end", self.id)));
+            }
+            thread::sleep(Duration::from_millis(10));
         }
         Ok(())
     }

@@ -52,7 +52,8 @@ pub(crate) fn binaries() -> Option<PathBuf> {
 
 impl Cluster {
     /// Makes a new cluster, in about a second and a half. It does not run yet.
-    pub(crate) fn create(binaries: PathBuf) -> io::Result<Self> {
+    pub(crate) fn create() -> io::Result<Self> {
+        let binaries = binaries().ok_or_else(|| io::Error::other("initdb and pg_ctl are not installed"))?;
         let account = Account::unprivileged()?;
         let home = home::create("postgres", account)?;
         let cluster = Self { binaries, home, account, password: home::chance(), port: 0 };

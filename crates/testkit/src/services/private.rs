@@ -1,7 +1,7 @@
 //! Servers of a test's own.
 
 use super::S3_ENDPOINT_BINARY;
-use crate::servers::{Account, Cluster, Endpoint, Guard, binaries};
+use crate::servers::{self, Cluster, Endpoint, Guard};
 use std::env;
 use std::io;
 use std::path::Path;
@@ -38,15 +38,10 @@ impl PrivatePostgres {
     ///
     /// When PostgreSQL is not installed, or does not start, with the reason.
     pub fn start() -> Self {
-        Self::try_start().unwrap_or_else(|error| unobtainable("PostgreSQL", "install the package postgresql", &error))
-    }
-
-    fn try_start() -> io::Result<Self> {
-        let binaries = binaries().ok_or_else(|| io::Error::other("initdb is not installed"))?;
-        let mut cluster = Cluster::create(binaries)?;
-        let guard = Guard::over(cluster.home(), cluster.account(), Some(&cluster.stopping()))?;
-        cluster.start()?;
-        Ok(Self { cluster, _guard: guard })
+        let started = servers::start_postgres();
+        let (cluster, guard) =
+            started.unwrap_or_else(|error| unobtainable("PostgreSQL", "install the package postgresql", &error));
+        Self { cluster, _guard: guard }
     }
 
     /// The URL of its database `postgres`, for its superuser.
@@ -113,15 +108,10 @@ impl PrivateS3 {
     pub fn start() -> Self {
         let way =
             "run `cargo xtask test`, or build tests/s3-endpoint and set CACHENESS_TEST_S3_ENDPOINT_BIN to the program";
-        Self::try_start().unwrap_or_else(|error| unobtainable("an S3 endpoint", way, &error))
-    }
-
-    fn try_start() -> io::Result<Self> {
-        let binary = env::var_os(S3_ENDPOINT_BINARY).ok_or_else(|| io::Error::other("its program is not known"))?;
-        let mut endpoint = Endpoint::create(Path::new(&binary))?;
-        let guard = Guard::over(endpoint.home(), Account::own(), None)?;
-        let child = endpoint.start(false)?;
-        Ok(Self { endpoint, child: Some(child), _guard: guard })
+        let binary = env::var_os(S3_ENDPOINT_BINARY).ok_or_else(|| io::Error::other("its program is not known"));
+        let started = binary.and_then(|binary| servers::start_s3(Path::new(&binary)));
+        let (endpoint, child, guard) = started.unwrap_or_else(|error| unobtainable("an S3 endpoint", way, &error));
+        Self { endpoint, child: Some(child), _guard: guard }
     }
 
     /// Where it is, with its credentials, as [`s3`](super::s3) gives it.
