@@ -12,6 +12,7 @@ mod fuzz;
 mod libtest;
 mod package;
 mod process;
+mod services;
 mod source;
 mod test;
 mod third_party;
@@ -34,6 +35,12 @@ struct Task {
 
 const TASKS: &[Task] = &[
     Task { name: "test", summary: "run every test and check the feature rows", help: test::HELP, run: test::command },
+    Task {
+        name: "services",
+        summary: "keep a PostgreSQL and an S3 endpoint up for tests",
+        help: services::HELP,
+        run: services::command,
+    },
     Task { name: "crash", summary: "kill a store again and again", help: crash::HELP, run: crash::command },
     Task { name: "fuzz", summary: "look for inputs that break a parser", help: fuzz::HELP, run: fuzz::command },
     Task { name: "bench", summary: "measure beside floors and peers", help: bench::HELP, run: bench::command },

@@ -7,18 +7,24 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 use crate::libtest::{Binaries, Transcript, Verdict};
+use crate::services::{Given, Services};
 use crate::workspace::Workspace;
-use crate::{features, process, third_party, tools};
+use crate::{features, process, services, third_party, tools};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask test [-- FILTER...]
+Usage: cargo xtask test [--postgres URL] [--s3 URL] [-- FILTER...]
 
-Builds the workspace with the promised features and its examples, and the crate of tests/third-party, runs all unit,
+Builds the workspace with the promised features and its examples, the crate of tests/third-party and the program of tests/s3-endpoint, runs all unit,
 integration and documentation tests, writes the names of those that passed to <target>/xtask/tests.txt and checks that
 every test named in docs/features/status.txt is among them. The last line is `N passed, N failed`.
 
 The tests of power loss and I/O errors need strace: where it is missing it is installed, if root runs this on Debian or
 Ubuntu.
+
+Tests of remote backends talk to a PostgreSQL and an S3 endpoint that are started for this run and end with it, unless they
+are given, here or by CACHENESS_TEST_POSTGRES=postgres://user:password@host/database, whose user may make schemas, roles and
+databases, and CACHENESS_TEST_S3=http://ACCESS_KEY:SECRET_KEY@host:port, where buckets may be made. `cargo xtask services
+--help` tells where PostgreSQL comes from.
 
 With a FILTER (passed on to the test binaries) neither the file nor the rows are touched.
 
@@ -28,23 +34,27 @@ Exit code: 0 all good, 1 a test or a row failed, 2 the tests do not compile.";
 pub(crate) const PROMISED: &[&str] = &["--workspace", "--all-features"];
 
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    let filter = match arguments.split_first() {
+    let (given, rest) = Given::take(arguments, HELP)?;
+    let filter = match rest.split_first() {
         None => &[][..],
         Some((first, filter)) if first == "--" => filter,
         Some((first, _)) => return Err(Failure::Usage(format!("unexpected `{first}`\n\n{HELP}"))),
     };
     tools::provide();
     let stranger = third_party::load(workspace)?;
-    let all = [(workspace, PROMISED), (&stranger, third_party::OPTIONS)];
+    let endpoint = workspace.nested(services::ENDPOINT)?;
+    let all = [(workspace, PROMISED), (&stranger, third_party::OPTIONS), (&endpoint, third_party::OPTIONS)];
     let mut binaries = Binaries::default();
     for (workspace, options) in all {
         build(workspace, options, &mut binaries)?;
     }
+    let services = Services::provide(workspace, given)?;
     let mut transcript = Transcript::new(binaries);
     let mut unsuccessful = None;
     for (workspace, options) in all {
         let mut command = cargo_test(workspace, &["--no-fail-fast"], options);
         command.arg("--").args(filter);
+        services.tell(&mut command);
         let status = process::watch(command, |line| transcript.line(line))?;
         transcript.close();
         unsuccessful = unsuccessful.or((!status.success()).then_some(status));

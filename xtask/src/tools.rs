@@ -6,16 +6,23 @@ use std::process::{Command, Stdio};
 /// The environment variable with the path of a `strace`, as the testkit knows it.
 const STRACE: &str = "CACHENESS_STRACE";
 
-/// Installs `strace` on Debian and Ubuntu if it is missing. Where that cannot be done, the tests that need it fail and
-/// say how to provide it.
+/// Installs `strace` if it is missing. Where that cannot be done, the tests that need it fail and say how to provide it.
 pub(crate) fn provide() {
-    if env::var_os(STRACE).is_some() || is_there("strace") || !is_root() || !is_there("apt-get") {
+    if env::var_os(STRACE).is_none() && !is_there("strace") {
+        install("strace");
+    }
+}
+
+/// Installs a package, if root runs this on Debian or Ubuntu.
+pub(crate) fn install(package: &str) {
+    if !is_root() || !is_there("apt-get") {
         return;
     }
-    println!("installing the package strace");
-    let install = || apt_get(&["install", "--no-install-recommends", "strace"]);
+    // Standard output is for what a task answers.
+    eprintln!("installing the package {package}");
+    let install = || apt_get(&["install", "--no-install-recommends", package]);
     let is_installed = install() || apt_get(&["update"]) && install();
-    println!("strace is {}", if is_installed { "installed" } else { "not installed: apt-get failed" });
+    eprintln!("{package} is {}", if is_installed { "installed" } else { "not installed: apt-get failed" });
 }
 
 /// Whether a program is in the search path.

@@ -14,6 +14,8 @@ pub mod syscalls;
 mod handler;
 mod poll;
 mod rng;
+#[cfg(unix)]
+mod servers;
 mod subject;
 mod suite;
 mod threads;

@@ -1,4 +1,11 @@
-//! The servers that tests of remote backends talk to: found by environment variables, never started here, never mocked.
+//! The servers that tests of remote backends talk to, never mocked: shared ones, found by environment variables, and, for
+//! tests that stop and start a server or change its settings, private ones.
+
+#[cfg(unix)]
+mod private;
+
+#[cfg(unix)]
+pub use private::{PrivatePostgres, PrivateS3};
 
 use std::env;
 
@@ -7,6 +14,9 @@ pub const POSTGRES: &str = "CACHENESS_TEST_POSTGRES";
 
 /// Names the S3 endpoint of the tests: `http://ACCESS_KEY:SECRET_KEY@host:port`. Buckets may be made there.
 pub const S3: &str = "CACHENESS_TEST_S3";
+
+/// Names the program of `tests/s3-endpoint`, for tests that need an endpoint of their own.
+pub const S3_ENDPOINT_BINARY: &str = "CACHENESS_TEST_S3_ENDPOINT_BIN";
 
 /// The URL of the PostgreSQL that tests use.
 ///

@@ -44,6 +44,8 @@ mod read_only;
 mod readers;
 mod registry;
 mod remote;
+#[cfg(unix)]
+mod services;
 mod shapes;
 mod sharing;
 mod stale;
