@@ -8,9 +8,9 @@ use crate::{
     Record, Staged,
 };
 use async_trait::async_trait;
-use cacheness_core::Result;
 use cacheness_core::face::off_executor;
 use cacheness_core::runtime::{Runtime, block_on};
+use cacheness_core::{Result, Timestamp};
 use std::fmt::{self, Debug, Display};
 use std::path::Path;
 use std::sync::Arc;
@@ -134,6 +134,10 @@ impl BlobBackend for Hop<dyn BlobBackend> {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.call(move |inner| async move { inner.list(after, limit).await }).await
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.call(move |inner| async move { inner.discard_remnants(before).await }).await
     }
 
     async fn close(&self) -> Result<()> {
