@@ -8,8 +8,8 @@ use cacheness_storage::engine::{Engine, EngineOptions, Lookup, Parts};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{
     Annotations, BackendInfo, BlobBackend, BlobId, BlobInfo, Body, Change, Condition, Content, EntryKey, Fields,
-    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Usage, Version,
-    async_trait,
+    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Timestamp, Usage,
+    Version, async_trait,
 };
 use std::any::Any;
 use std::fmt;
@@ -144,6 +144,10 @@ impl BlobBackend for Files {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.0.list(after, limit).await
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.0.discard_remnants(before).await
     }
 
     async fn close(&self) -> Result<()> {

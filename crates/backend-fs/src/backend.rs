@@ -6,7 +6,8 @@ use crate::layout::{Layout, STAGING};
 use crate::root::{Root, failed};
 use cacheness_storage::{
     BackendInfo, BackendRegistry, BackendUrl, BlobBackend, BlobId, BlobInfo, Capabilities, Durability, Error,
-    ErrorKind, GetBlob, Locality, OpenContext, Payload, PutBlob, Result, Staged, async_trait, options_from_url,
+    ErrorKind, GetBlob, Locality, OpenContext, Payload, PutBlob, Result, Staged, Timestamp, async_trait,
+    options_from_url,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,7 @@ impl FsBlobs {
 impl BlobBackend for FsBlobs {
     fn info(&self) -> BackendInfo {
         let mut capabilities = Capabilities::default();
+        capabilities.exclusive_puts = true;
         capabilities.full_durability = SYNCS_DIRECTORIES;
         capabilities.read_only = true;
         BackendInfo {
@@ -136,6 +138,10 @@ impl BlobBackend for FsBlobs {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.run("list blobs", |root| root.list(after, limit))
+    }
+
+    async fn discard_remnants(&self, _before: Timestamp) -> Result<u64> {
+        self.change("discard remnants", |_| Ok(0))
     }
 
     async fn close(&self) -> Result<()> {

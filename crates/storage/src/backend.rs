@@ -5,7 +5,7 @@ use crate::{
     MetadataStats, OnUnmet, Outcome, Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Staged,
 };
 use async_trait::async_trait;
-use cacheness_core::Result;
+use cacheness_core::{Result, Timestamp};
 use std::fmt::{Debug, Display};
 use std::path::Path;
 
@@ -33,7 +33,9 @@ pub trait BlobBackend: Debug + Display + Send + Sync + 'static {
 
     /// Writes a blob under a name that was never used. Success means: complete, and as durable as asked.
     ///
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when there is a blob of that name, which stays as it is.
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when there is a blob of that name, which stays as it is. Of
+    /// several puts of one name at once only a backend that says so lets
+    /// [one alone succeed](crate::Capabilities::exclusive_puts).
     async fn put(&self, id: &BlobId, payload: Staged, options: PutBlob) -> Result<BlobInfo>;
 
     /// Reads a blob, or a part of it; `None` when there is none.
@@ -48,6 +50,10 @@ pub trait BlobBackend: Debug + Display + Send + Sync + 'static {
     /// The next blobs after a name, in the order of names, at most `limit`. Foreign objects are passed over;
     /// [`BlobId::STORE`] is a blob like any other.
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>>;
+
+    /// Removes what interrupted puts left that is no blob and lies in no staging directory, such as the parts of an
+    /// upload, as far as it began before a time; says how many there were.
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64>;
 
     /// Releases what it holds. A second close is no error.
     async fn close(&self) -> Result<()>;

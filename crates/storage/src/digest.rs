@@ -1,8 +1,9 @@
 //! Digests of stored bytes.
 
-use cacheness_core::hex::Hex;
+use cacheness_core::hex::{self, Hex};
 use cacheness_core::{Error, ErrorKind, Result};
 use std::fmt;
+use std::str::FromStr;
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub(crate) const XXH3: u8 = 1;
@@ -91,6 +92,25 @@ impl fmt::Display for Digest {
     }
 }
 
+impl FromStr for Digest {
+    type Err = Error;
+
+    /// Reads what `Display` shows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FormatTooNew`] for the name of another algorithm, [`ErrorKind::Corrupt`] for anything else.
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = match text.split_once(':') {
+            Some(("xxh3", digits)) => hex::parse(digits).map(Self::Xxh3),
+            Some(("b3", digits)) => hex::parse(digits).map(Self::Blake3),
+            Some(_) => return Err(Error::new(ErrorKind::FormatTooNew, "the algorithm of a digest is not known")),
+            None => None,
+        };
+        parsed.ok_or_else(|| Error::new(ErrorKind::Corrupt, "a digest is a name, a colon and hexadecimal digits"))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({self})")
@@ -136,5 +156,28 @@ impl Hasher {
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hasher({})", self.digest())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_shown() {
+        for algorithm in [DigestAlgorithm::Xxh3, DigestAlgorithm::Blake3] {
+            let digest = Digest::of(algorithm, b"bytes");
+            assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        }
+        for (text, kind) in [
+            ("", ErrorKind::Corrupt),
+            ("xxh3", ErrorKind::Corrupt),
+            ("xxh3:", ErrorKind::Corrupt),
+            ("b3:00112233445566778899aabbccddeeff", ErrorKind::Corrupt),
+            ("xxh3:00112233445566778899AABBCCDDEEFF", ErrorKind::Corrupt),
+            ("md5:00112233445566778899aabbccddeeff", ErrorKind::FormatTooNew),
+        ] {
+            assert_eq!(text.parse::<Digest>().unwrap_err().kind(), kind, "{text:?}");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub enum Locality {
 pub struct Capabilities {
     /// `get` of a blob honours `if_match`.
     pub if_match: bool,
+    /// Of several puts of one blob name at once, one alone succeeds. Names are minted from 128 random bits and never used
+    /// twice, so that nothing depends on it.
+    pub exclusive_puts: bool,
     /// Commits survive the loss of power when asked for [`Durability::Full`].
     pub full_durability: bool,
     /// [`OpenContext::read_only`](crate::OpenContext::read_only) is honoured.

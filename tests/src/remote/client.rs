@@ -4,7 +4,7 @@ use super::{Request, Response, receive, send};
 use cacheness_storage::{
     BackendInfo, BlobBackend, BlobId, BlobInfo, BlobQuery, BlobRecord, Body, Bytes, Capabilities, Change, Coherence,
     Cursor, EntryKey, Error, ErrorKind, Fields, GetBlob, Locality, MetadataBackend, MetadataStats, OnUnmet, Outcome,
-    Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Result, Staged, async_trait,
+    Page, Payload, PutBlob, Query, Reclaim, Reclaimed, Record, Result, Staged, Timestamp, async_trait,
 };
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -94,7 +94,8 @@ impl Connection {
     }
 
     fn info(&self) -> BackendInfo {
-        let capabilities = Capabilities::default();
+        let mut capabilities = Capabilities::default();
+        capabilities.exclusive_puts = true;
         BackendInfo { name: "remote".into(), locality: Locality::Shared, blocking: false, capabilities }
     }
 }
@@ -224,6 +225,10 @@ impl BlobBackend for RemoteBlobs {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         expect!(self.0.call(Request::List(after, limit)).await?, List)
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        expect!(self.0.call(Request::DiscardRemnants(before)).await?, DiscardRemnants)
     }
 
     async fn close(&self) -> Result<()> {

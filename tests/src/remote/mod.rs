@@ -9,7 +9,7 @@ pub use server::serve;
 use cacheness::handlers::{Format, Handler, ObjectHandler, SliceReader};
 use cacheness_storage::{
     BlobId, BlobInfo, BlobQuery, BlobRecord, Bytes, Change, Cursor, EntryKey, Fields, GetBlob, MetadataStats, OnUnmet,
-    Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record,
+    Outcome, Page, PutBlob, Query, Reclaim, Reclaimed, Record, Timestamp,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
@@ -29,6 +29,7 @@ enum Request {
     Head(BlobId),
     Delete(Vec<BlobId>),
     List(Option<BlobId>, usize),
+    DiscardRemnants(Timestamp),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +45,7 @@ enum Response {
     Head(Option<BlobInfo>),
     Delete(Vec<bool>),
     List(Vec<BlobInfo>),
+    DiscardRemnants(u64),
     Failed { kind: String, message: String },
 }
 

@@ -55,6 +55,7 @@ async fn handle(request: Request, metadata: &dyn MetadataBackend, blobs: &dyn Bl
         })),
         Request::Head(id) => Response::Head(blobs.head(&id).await?),
         Request::Delete(ids) => Response::Delete(blobs.delete(&ids).await?),
+        Request::DiscardRemnants(before) => Response::DiscardRemnants(blobs.discard_remnants(before).await?),
         Request::List(after, limit) => Response::List(blobs.list(after, limit).await?),
     })
 }

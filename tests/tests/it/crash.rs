@@ -4,7 +4,7 @@ use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness::storage::{
-    BackendInfo, BlobBackend, BlobId, BlobInfo, GetBlob, OpenContext, Payload, PutBlob, Staged, async_trait,
+    BackendInfo, BlobBackend, BlobId, BlobInfo, GetBlob, OpenContext, Payload, PutBlob, Staged, Timestamp, async_trait,
 };
 use cacheness::{ErrorKind, Result};
 use cacheness_testkit::crash::{self, Pair, Plan};
@@ -86,6 +86,9 @@ impl BlobBackend for WriteBehind {
     }
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.back.list(after, limit).await
+    }
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.back.discard_remnants(before).await
     }
     async fn close(&self) -> Result<()> {
         Ok(())

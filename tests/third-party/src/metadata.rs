@@ -41,6 +41,7 @@ impl RedbMetadata {
 /// What both backends say of themselves: the file outlives the process, and the next process finds it.
 pub(crate) fn info() -> BackendInfo {
     let mut capabilities = Capabilities::default();
+    capabilities.exclusive_puts = true;
     capabilities.full_durability = true;
     BackendInfo { name: SCHEME.into(), locality: Locality::Host, blocking: true, capabilities }
 }

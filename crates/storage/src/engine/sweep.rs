@@ -28,6 +28,8 @@ pub struct Swept {
     pub forgotten: u64,
     /// Staging files of killed processes that were removed.
     pub staging_files: u64,
+    /// What else interrupted puts had left at the blob backend, such as uploads that were never completed.
+    pub remnants: u64,
     /// Blobs that belong to another store, and stay.
     pub foreign: u64,
     /// Blobs that no record names and that stay, because this index ends with its process and knows of no other's.
@@ -35,7 +37,8 @@ pub struct Swept {
 }
 
 impl Engine {
-    /// Removes what crashes and interrupted puts left behind: blobs that no record names, condemned blobs, staging files.
+    /// Removes what crashes and interrupted puts left behind: blobs that no record names, condemned blobs, staging
+    /// files, and what else the blob backend may hold of interrupted puts.
     /// Any number of processes may sweep at once, beside any other work.
     ///
     /// # Errors
@@ -52,6 +55,8 @@ impl Engine {
             let grace = self.options.grace;
             swept.staging_files = self.driver.compute(move || leftover::remove_files(&directory, grace)).await?;
         }
+        let now = self.metadata.stats().await?.now;
+        swept.remnants = self.blobs.discard_remnants(now.before(self.options.grace)).await?;
         Ok(swept)
     }
 

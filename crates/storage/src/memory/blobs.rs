@@ -7,7 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use cacheness_core::{Clock, Error, ErrorKind, Result};
+use cacheness_core::{Clock, Error, ErrorKind, Result, Timestamp};
 use cacheness_handlers::SpooledFile;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -45,7 +45,7 @@ impl BlobBackend for MemoryBlobs {
             name: NAME.into(),
             locality: Locality::Process,
             blocking: true,
-            capabilities: Capabilities { if_match: true, ..Capabilities::default() },
+            capabilities: Capabilities { if_match: true, exclusive_puts: true, ..Capabilities::default() },
         }
     }
 
@@ -104,6 +104,10 @@ impl BlobBackend for MemoryBlobs {
             let next = blobs.range((from, Bound::Unbounded)).take(limit);
             next.map(|(_, (info, _))| info.clone()).collect()
         })
+    }
+
+    async fn discard_remnants(&self, _before: Timestamp) -> Result<u64> {
+        self.with("discard remnants", |_| 0)
     }
 
     async fn close(&self) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::poll::ready_on_first_poll;
 use crate::records::blob;
 use crate::{BlobSubject, Result};
 use cacheness_core::ErrorKind;
-use cacheness_storage::{GetBlob, Locality, PutBlob, Staged};
+use cacheness_storage::{GetBlob, Locality, PutBlob, Staged, Timestamp};
 
 pub(super) async fn it_prints_as_one_line(subject: &BlobSubject) -> Result<()> {
     let store = subject.open().await?;
@@ -38,6 +38,7 @@ pub(super) async fn closing_ends_it_and_closing_again_is_no_error(subject: &Blob
             ("head", store.head(&blob(1)).await.err()),
             ("delete", store.delete(&[blob(1)]).await.err()),
             ("list", store.list(None, 10).await.err()),
+            ("discard remnants", store.discard_remnants(Timestamp::MIN).await.err()),
         ];
         for (call, error) in refusals {
             assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Closed), "{call} after close");

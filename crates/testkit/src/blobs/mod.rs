@@ -42,6 +42,7 @@ suite! {
         a_list_shows_each_blob_once_in_the_order_of_names,
         a_list_goes_on_after_a_name_that_need_not_exist,
         what_is_staged_is_no_blob_yet,
+        discarding_remnants_takes_no_blob,
     }
     async lifecycle {
         it_prints_as_one_line,

@@ -3,7 +3,7 @@
 use super::steps::{list_all, noise, put, read, staged_in};
 use crate::records::blob;
 use crate::{BlobSubject, Result, SeededRng};
-use cacheness_storage::BlobId;
+use cacheness_storage::{BlobId, Timestamp};
 
 pub(super) async fn deleting_answers_each_name_in_its_place(subject: &BlobSubject) -> Result<()> {
     let store = subject.open().await?;
@@ -86,5 +86,17 @@ pub(super) async fn what_is_staged_is_no_blob_yet(subject: &BlobSubject) -> Resu
     assert_eq!(list_all(&*store, 10).await?, [blob(1)], "a staged file is listed");
     drop(staged);
     assert_eq!(list_all(&*store, 10).await?, [blob(1)]);
+    Ok(())
+}
+
+pub(super) async fn discarding_remnants_takes_no_blob(subject: &BlobSubject) -> Result<()> {
+    let store = subject.open().await?;
+    let bytes = noise(1000)?;
+    for n in [1, 2] {
+        put(&*store, blob(n), &bytes).await?;
+    }
+    assert_eq!(store.discard_remnants(Timestamp::MAX).await?, 0, "every put was completed");
+    assert_eq!(list_all(&*store, 10).await?, [blob(1), blob(2)]);
+    assert_eq!(read(&*store, blob(1)).await?, Some(bytes));
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::steps::{list_all, noise, put, read, read_range, staged_in};
 use crate::records::blob;
 use crate::{BlobSubject, Result};
 use cacheness_core::ErrorKind;
-use cacheness_storage::{BlobBackend, Bytes, Locality, PutBlob};
+use cacheness_storage::{BlobBackend, Bytes, Locality, PutBlob, Timestamp};
 use std::sync::Arc;
 
 /// Larger than what is read into memory.
@@ -67,6 +67,7 @@ pub(super) async fn a_read_only_opening_refuses_every_change(subject: &BlobSubje
             ("put of bytes", put(&*store, id, &bytes).await.err()),
             ("put of a file", store.put(&id, staged, PutBlob::default()).await.err()),
             ("delete", store.delete(&[id]).await.err()),
+            ("discard remnants", store.discard_remnants(Timestamp::MIN).await.err()),
         ];
         for (call, error) in refusals {
             let kind = error.as_ref().map(|error| error.kind());

@@ -11,6 +11,7 @@ const PROOFS: &[(Flaw, &[&str])] = &[
     (CursorMustExist, &["a_list_goes_on_after_a_name_that_need_not_exist"]),
     (DeletesNothing, &["many_threads_put_and_delete_their_own_blobs", "racing_deletions_are_no_error"]),
     (DeletesSayYes, &["deleting_answers_each_name_in_its_place", "deleting_again_is_no_error"]),
+    (DiscardsBlobs, &["discarding_remnants_takes_no_blob"]),
     (EndsPayloads, &["an_open_payload_outlives_its_blob"]),
     (ForgesDigests, &["what_is_put_beside_the_bytes_is_kept_or_ignored", "a_digest_is_never_made_up"]),
     (ForgetsOnReopen, &["what_was_put_is_there_when_it_is_opened_again", "two_openings_see_each_others_blobs"]),

@@ -4,7 +4,7 @@ use crate::place::{Place, Yield};
 use cacheness_storage::memory::MemoryBlobs;
 use cacheness_storage::{
     BackendInfo, BlobBackend, BlobId, BlobInfo, Body, Bytes, Digest, DigestAlgorithm, Error, ErrorKind, GetBlob,
-    Locality, Payload, PutBlob, Result, Staged, async_trait,
+    Locality, Payload, PutBlob, Result, Staged, Timestamp, async_trait,
 };
 use cacheness_testkit::BlobSubject;
 use std::fmt;
@@ -22,6 +22,7 @@ pub(crate) enum Flaw {
     CursorMustExist,
     DeletesNothing,
     DeletesSayYes,
+    DiscardsBlobs,
     EndsPayloads,
     ForgesDigests,
     ForgetsOnReopen,
@@ -217,6 +218,15 @@ impl BlobBackend for Flawed {
             _ => {}
         }
         Ok(infos)
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.enter_to_change().await?;
+        if self.flaw == DiscardsBlobs {
+            let blobs = self.inner.list(None, 1000).await?;
+            self.inner.delete(&blobs.iter().map(|blob| blob.id).collect::<Vec<_>>()).await?;
+        }
+        self.inner.discard_remnants(before).await
     }
 
     async fn close(&self) -> Result<()> {

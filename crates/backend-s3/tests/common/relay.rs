@@ -1,0 +1,1 @@
+//! A relay between the backend and its server.
