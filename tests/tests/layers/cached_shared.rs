@@ -8,7 +8,7 @@ use cacheness_storage::{BlobBackend, OpenContext, block_on};
 use cacheness_testkit::records::blob;
 use std::env;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Where the copies are, and the first name of the blobs to put, for the test that runs in another process.
@@ -39,7 +39,7 @@ fn processes_share_a_directory_and_stay_near_the_limit_together() {
     let start = |first: u64| {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "cached_shared::processes_share_a_directory_and_stay_near_the_limit_together"]);
-        command.env(DIRECTORY, place.dir.path()).env(FIRST, first.to_string()).spawn().unwrap()
+        command.env(DIRECTORY, place.dir.path()).env(FIRST, first.to_string()).stdout(Stdio::null()).spawn().unwrap()
     };
     let mut children = [start(1000), start(2000), start(3000)];
     for child in &mut children {

@@ -138,21 +138,12 @@ mod timeout_index {
     }));
 }
 
-mod retry_remote_index {
+/// One stack of all three: the suite takes long over a connection.
+mod layered_remote_index {
     cacheness_testkit::metadata_suite!(super::remote_index(|inner, context| {
-        super::Retry::new().around_metadata(inner, context)
-    }));
-}
-
-mod breaker_remote_index {
-    cacheness_testkit::metadata_suite!(super::remote_index(|inner, context| {
+        let inner = super::Retry::new().around_metadata(inner, context);
+        let inner = super::Timeout::new().around_metadata(inner, context);
         super::CircuitBreaker::new().around_metadata(inner, context)
-    }));
-}
-
-mod timeout_remote_index {
-    cacheness_testkit::metadata_suite!(super::remote_index(|inner, context| {
-        super::Timeout::new().around_metadata(inner, context)
     }));
 }
 
