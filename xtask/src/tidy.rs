@@ -23,7 +23,7 @@ Checks the house rules, all of them or those named, and prints what breaks them:
   budgets     what crates must not pull in, and how many packages the facade may
   panics      no unwrap, expect, panic!, todo!, unimplemented! outside tests
   no-ttl      the storage crate has no name with `ttl` in it
-  traits      a contract has at most 10 methods
+  traits      a contract has at most 10 methods; those of backends have no bodies, so that no layer forgets one
   length      a file has at most 400 lines, tests apart, and opens with what it is for
   packages    every crate has a README (a library as its crate docs) and both licences
   places      no paths of a build machine, no registry but crates.io

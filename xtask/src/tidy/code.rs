@@ -26,7 +26,7 @@ pub(crate) fn contracts(workspace: &Workspace) -> Result<Vec<Problem>> {
     for package in CONTRACTS.iter().filter_map(|name| workspace.package(name)) {
         all.extend(source::sources(&package.directory)?);
     }
-    each(workspace, all, broad_traits)
+    each(workspace, all, loose_traits)
 }
 
 pub(crate) fn files(workspace: &Workspace) -> Result<Vec<Problem>> {
@@ -83,45 +83,79 @@ fn parts(word: &str) -> Vec<String> {
     snake.split('_').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Public traits with more methods than one can keep in mind.
-fn broad_traits(source: &Source) -> Vec<(usize, String)> {
+/// Public traits with more methods than one can keep in mind, and contracts of backends with methods that an implementation
+/// may leave out: a layer that did would bypass what it is put around.
+fn loose_traits(source: &Source) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, _) in source.code.match_indices("pub trait ") {
         let (before, rest) = source.code.split_at_checked(at).unwrap_or((&source.code, ""));
         let name: String =
             rest.trim_start_matches("pub trait ").chars().take_while(|letter| is_word(*letter)).collect();
+        let line = before.matches('\n').count() + 1;
         let methods = methods(rest);
-        if methods > MOST_METHODS {
-            let line = before.matches('\n').count() + 1;
-            found.push((line, format!("trait {name} has {methods} methods, at most {MOST_METHODS} are allowed")));
+        if methods.len() > MOST_METHODS {
+            let count = methods.len();
+            found.push((line, format!("trait {name} has {count} methods, at most {MOST_METHODS} are allowed")));
+        }
+        for method in methods.iter().filter(|method| method.has_body && name.ends_with("Backend")) {
+            let line = line + method.line;
+            found.push((line, format!("{name}::{} has a body, so a layer could forget to forward it", method.name)));
         }
     }
     found
 }
 
-/// Counts `fn` directly inside the first braces.
-fn methods(item: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut count = 0;
-    let mut word = String::new();
+/// A method of a trait.
+struct Method {
+    name: String,
+    /// Lines below that of the trait.
+    line: usize,
+    has_body: bool,
+}
+
+/// The `fn`s directly inside the first braces.
+fn methods(item: &str) -> Vec<Method> {
+    let mut found: Vec<Method> = Vec::new();
+    let (mut braces, mut brackets, mut line) = (0_usize, 0_usize, 0);
+    let (mut before, mut word) = (String::new(), String::new());
+    let mut is_head = false;
     for letter in item.chars() {
         if is_word(letter) {
             word.push(letter);
             continue;
         }
-        if depth == 1 && word == "fn" && letter.is_whitespace() {
-            count += 1;
+        if braces == 1 && before == "fn" && !word.is_empty() {
+            found.push(Method { name: word.clone(), line, has_body: false });
+            is_head = true;
         }
-        word.clear();
+        if !word.is_empty() {
+            before = std::mem::take(&mut word);
+        }
+        if !letter.is_whitespace() {
+            before.clear();
+        }
         match letter {
-            '{' => depth += 1,
-            '}' if depth <= 1 => break,
-            '}' => depth -= 1,
-            ';' if depth == 0 => break,
+            '\n' => line += 1,
+            '(' | '[' => brackets += 1,
+            ')' | ']' => brackets = brackets.saturating_sub(1),
+            '{' => {
+                if braces == 1
+                    && brackets == 0
+                    && std::mem::take(&mut is_head)
+                    && let Some(method) = found.last_mut()
+                {
+                    method.has_body = true;
+                }
+                braces += 1;
+            }
+            '}' if braces <= 1 => break,
+            '}' => braces -= 1,
+            ';' if braces == 0 => break,
+            ';' if braces == 1 && brackets == 0 => is_head = false,
             _ => {}
         }
     }
-    count
+    found
 }
 
 fn shape(source: &Source) -> Vec<(usize, String)> {
@@ -172,8 +206,20 @@ mod tests {
     fn a_trait_of_eleven_methods_is_too_broad() {
         let body = |count| "  async fn f(&self) -> Box<dyn Fn()> { fn inner() {} }\n".repeat(count);
         let text = |count| format!("//! x\n\npub trait Wide: Send {{\n{}}}\nfn other() {{}}\n", body(count));
-        assert_eq!(lines(broad_traits(&source(&text(11)))), [3]);
-        assert!(broad_traits(&source(&text(10))).is_empty());
+        assert_eq!(lines(loose_traits(&source(&text(11)))), [3]);
+        assert!(loose_traits(&source(&text(10))).is_empty());
+    }
+
+    #[test]
+    fn a_backend_has_no_method_that_a_layer_could_forget() {
+        let text = |name| {
+            format!(
+                "//! x\npub trait {name} {{\n  fn named(&self, of: [u8; 4]) -> Box<dyn Fn(&str)>;\n  async fn given(&self) {{\n    \
+                 fn inner() {{}}\n  }}\n  fn last(\n    &self,\n  ) -> bool\n  where\n    Self: Sized,\n  {{\n    true\n  }}\n}}\n"
+            )
+        };
+        assert_eq!(lines(loose_traits(&source(&text("BlobBackend")))), [4, 7]);
+        assert!(loose_traits(&source(&text("Handler"))).is_empty());
     }
 
     #[test]
