@@ -6,8 +6,8 @@ use crate::{
     Record, Staged,
 };
 use async_trait::async_trait;
-use cacheness_core::Result;
 use cacheness_core::runtime::BoxFuture;
+use cacheness_core::{Result, Timestamp};
 use std::fmt::{self, Debug, Display};
 use std::path::Path;
 use std::sync::Arc;
@@ -269,6 +269,15 @@ impl<P: Policy> BlobBackend for Around<dyn BlobBackend, P> {
         self.policy
             .repeat(&self.inner, operation, (after, limit), |inner, (after, limit)| {
                 Box::pin(async move { inner.list(after, limit).await })
+            })
+            .await
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        let operation = Operation::repeatable("discard remnants");
+        self.policy
+            .repeat(&self.inner, operation, before, |inner, before| {
+                Box::pin(async move { inner.discard_remnants(before).await })
             })
             .await
     }

@@ -2,7 +2,7 @@
 
 use super::copies::Copies;
 use crate::layers::replay::Replay;
-use crate::{BackendInfo, BlobBackend, BlobId, BlobInfo, Body, GetBlob, Payload, PutBlob, Result, Staged};
+use crate::{BackendInfo, BlobBackend, BlobId, BlobInfo, Body, GetBlob, Payload, PutBlob, Result, Staged, Timestamp};
 use async_trait::async_trait;
 use cacheness_core::flight::{Flights, Turn};
 use std::fmt;
@@ -169,6 +169,10 @@ impl BlobBackend for CachedBlobs {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.upstream.list(after, limit).await
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.upstream.discard_remnants(before).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::layers::replay::Replay;
 use crate::layers::surroundings::Surroundings;
 use crate::{
     BackendInfo, BlobBackend, BlobId, BlobInfo, Capabilities, Durability, Error, ErrorKind, GetBlob, Payload, PutBlob,
-    Result, Staged,
+    Result, Staged, Timestamp,
 };
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -231,6 +231,14 @@ impl BlobBackend for FailoverBlobs {
             listings.push(member.note(member.backend.list(after, limit).await)?);
         }
         Ok(merged(listings, limit))
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        let mut discarded = 0;
+        for member in &self.members {
+            discarded += member.note(member.backend.discard_remnants(before).await)?;
+        }
+        Ok(discarded)
     }
 
     async fn close(&self) -> Result<()> {
