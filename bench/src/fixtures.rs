@@ -3,8 +3,9 @@
 use crate::Result;
 use crate::floors::sqlite::Sqlite;
 use crate::peers::{self, Peer};
-use crate::sample::Samples;
-use crate::store::Contender;
+use crate::sample::{Sample, Samples};
+use crate::store::Store;
+use crate::value::Value;
 use cacheness::sync::Cache;
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ pub(crate) struct Fixtures {
     place: TempDir,
     pub(crate) samples: Samples,
     disk: OnceCell<Disk>,
-    peers: OnceCell<Vec<Peer>>,
+    peers: OnceCell<Vec<Peer<Sample>>>,
 }
 
 /// Ours and the floor, filled.
@@ -42,27 +43,19 @@ impl Fixtures {
         }
         let ours = Cache::builder().dir(self.path("disk")).no_memory().open()?;
         let floor = Sqlite::open(&self.path("disk.db"))?;
-        Contender::fill(&ours, &self.samples)?;
-        Contender::fill(&floor, &self.samples)?;
+        Store::<Sample>::fill(&ours, 0..Sample::ENTRIES, self.samples.clone())?;
+        Store::fill(&floor, 0..Sample::ENTRIES, self.samples.clone())?;
         settle();
         Ok(self.disk.get_or_init(|| Disk { ours, floor }))
     }
 
     /// The peers on disk, filled as far as each says.
-    pub(crate) fn peers(&self) -> Result<&[Peer]> {
-        if let Some(peers) = self.peers.get() {
-            return Ok(peers);
-        }
-        let mut peers = peers::on_disk(self.place.path());
-        for peer in &mut peers {
-            if let Ok(contender) = &peer.contender
-                && let Err(error) = contender.fill(&self.samples)
-            {
-                peer.contender = Err(error);
-            }
-        }
-        settle();
-        Ok(self.peers.get_or_init(|| peers))
+    pub(crate) fn peers(&self) -> &[Peer<Sample>] {
+        self.peers.get_or_init(|| {
+            let peers = peers::on_disk(self.place.path()).into_iter().map(|peer| peer.filled(&self.samples)).collect();
+            settle();
+            peers
+        })
     }
 }
 

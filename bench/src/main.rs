@@ -1,5 +1,6 @@
 //! Cacheness beside the raw floor and beside its peers, in one run: `cargo xtask bench`. The README tells how to read it.
 
+mod blob;
 mod child;
 mod count;
 mod fixtures;
@@ -11,6 +12,7 @@ mod report;
 mod sample;
 mod store;
 mod timing;
+mod value;
 mod workloads;
 
 use fixtures::Fixtures;

@@ -23,28 +23,34 @@ pub(crate) fn each<'s, T>(mut call: impl FnMut(u64) -> Result<T> + 's) -> Stretc
 /// All calls of a stretch as one, of which the input is made ready outside the time.
 pub(crate) fn all<'s, I, T>(
     mut ready: impl FnMut(Range<u64>) -> Result<I> + 's,
-    mut call: impl FnMut(&I) -> Result<T> + 's,
+    mut call: impl FnMut(&mut I) -> Result<T> + 's,
 ) -> Stretch<'s> {
     Box::new(move |calls| {
-        let input = ready(calls)?;
+        let mut input = ready(calls)?;
         let start = Instant::now();
-        let output = black_box(call(&input)?);
+        let output = black_box(call(&mut input)?);
         let elapsed = start.elapsed();
         drop(output);
         Ok(elapsed)
     })
 }
 
-/// The calls of a stretch, dealt out to threads.
-pub(crate) fn threads<'s>(count: u64, call: impl Fn(u64) -> Result + Sync + 's) -> Stretch<'s> {
+/// The calls of a stretch, dealt out to threads, each of which makes them in its own way.
+pub(crate) fn threads<'s, T, C: FnMut(u64) -> Result<T>>(count: u64, way: impl Fn() -> C + Sync + 's) -> Stretch<'s> {
     Box::new(move |calls| {
         let share = (calls.end - calls.start).div_ceil(count.max(1));
-        let call = &call;
+        let way = &way;
         let start = Instant::now();
         thread::scope(|scope| {
             let share_of = |thread| calls.start + thread * share..calls.end.min(calls.start + (thread + 1) * share);
-            let started: Vec<_> =
-                (0..count).map(|thread| scope.spawn(move || share_of(thread).try_for_each(call))).collect();
+            let started: Vec<_> = (0..count)
+                .map(|thread| {
+                    scope.spawn(move || {
+                        let mut call = way();
+                        share_of(thread).try_for_each(|number| call(number).map(|output| drop(black_box(output))))
+                    })
+                })
+                .collect();
             started.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".into())))
         })?;
         Ok(start.elapsed())
@@ -136,9 +142,11 @@ mod tests {
     #[test]
     fn threads_make_every_call_once() {
         let made = Mutex::new(Vec::new());
-        threads(8, |call| {
-            made.lock().map_err(|_| "poisoned")?.push(call);
-            Ok(())
+        threads(8, || {
+            |call| {
+                made.lock().map_err(|_| "poisoned")?.push(call);
+                Ok(())
+            }
         })(100..213)
         .unwrap();
         let mut made = made.into_inner().unwrap();

@@ -3,6 +3,8 @@
 use crate::Result;
 use crate::floors::sqlite::PRAGMAS;
 use crate::numbers::{key_of, mixed};
+use crate::store::Store;
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -28,8 +30,14 @@ impl Files {
         Ok(Self { index, place, minted: Cell::new(0) })
     }
 
+    fn path(&self, name: i64) -> PathBuf {
+        self.place.join(format!("{:016x}", name.cast_unsigned()))
+    }
+}
+
+impl Store<Bytes> for Files {
     /// Creates a file, writes it and upserts its row. What the row named before is unlinked.
-    pub(crate) fn put(&self, number: u64, bytes: &[u8]) -> Result {
+    fn put(&self, number: u64, _blob: &Bytes, bytes: &[u8]) -> Result {
         self.minted.set(self.minted.get() + 1);
         let name = mixed(self.minted.get()).cast_signed();
         create(&self.path(name), bytes)?;
@@ -54,14 +62,10 @@ impl Files {
     }
 
     /// Selects the row and reads the file.
-    pub(crate) fn get(&self, number: u64) -> Result<Vec<u8>> {
+    fn get(&self, number: u64) -> Result<Bytes> {
         let mut select = self.index.prepare_cached("SELECT name FROM blobs WHERE key = ?1")?;
         let name = select.query_row([key_of(number)], |row| row.get(0))?;
-        Ok(fs::read(self.path(name))?)
-    }
-
-    fn path(&self, name: i64) -> PathBuf {
-        self.place.join(format!("{:016x}", name.cast_unsigned()))
+        Ok(fs::read(self.path(name))?.into())
     }
 }
 

@@ -5,11 +5,11 @@
 
 use crate::Result;
 use crate::numbers::key_of;
-use crate::sample::{Sample, Samples};
+use crate::sample::Sample;
 use crate::store::Store;
+use crate::value::{Batch, Value};
 use bytes::Bytes;
 use rusqlite::{Connection, params};
-use std::ops::Range;
 use std::path::Path;
 
 /// As `crates/backend-sqlite/src/open.rs` sets them.
@@ -37,37 +37,13 @@ impl Sqlite {
         connection.execute_batch(TABLE)?;
         Ok(Self(connection))
     }
-
-    /// An upsert in a transaction of its own.
-    pub(crate) fn upsert(&self, number: u64, payload: &[u8]) -> Result {
-        self.0.prepare_cached(UPSERT)?.execute(params![key_of(number), payload])?;
-        Ok(())
-    }
-
-    /// Many upserts in one transaction.
-    pub(crate) fn upsert_all<'p>(&self, rows: impl IntoIterator<Item = (u64, &'p [u8])>) -> Result {
-        let transaction = self.0.unchecked_transaction()?;
-        {
-            let mut upsert = transaction.prepare_cached(UPSERT)?;
-            for (number, payload) in rows {
-                upsert.execute(params![key_of(number), payload])?;
-            }
-        }
-        Ok(transaction.commit()?)
-    }
-
-    /// Many samples in one transaction.
-    pub(crate) fn select_all(&self, numbers: &[u64]) -> Result<Vec<Sample>> {
-        let transaction = self.0.unchecked_transaction()?;
-        let samples = numbers.iter().map(|number| self.get(*number)).collect();
-        transaction.finish()?;
-        samples
-    }
 }
 
-impl Store for Sqlite {
+impl Store<Sample> for Sqlite {
+    /// An upsert in a transaction of its own.
     fn put(&self, number: u64, _sample: &Sample, payload: &[u8]) -> Result {
-        self.upsert(number, payload)
+        self.0.prepare_cached(UPSERT)?.execute(params![key_of(number), payload])?;
+        Ok(())
     }
 
     fn get(&self, number: u64) -> Result<Sample> {
@@ -77,12 +53,23 @@ impl Store for Sqlite {
         Sample::decoded(payload)
     }
 
-    fn fill(&self, numbers: Range<u64>, samples: &Samples) -> Result {
-        for start in numbers.clone().step_by(10_000) {
-            let stretch = start..numbers.end.min(start + 10_000);
-            let rows: Vec<_> = stretch.map(|number| Ok((number, samples.of(number)?.1))).collect::<Result<_>>()?;
-            self.upsert_all(rows)?;
+    /// Many upserts in one transaction.
+    fn put_many(&self, batch: &Batch<Sample>) -> Result {
+        let transaction = self.0.unchecked_transaction()?;
+        {
+            let mut upsert = transaction.prepare_cached(UPSERT)?;
+            for (number, _, payload) in batch.iter() {
+                upsert.execute(params![key_of(number), payload])?;
+            }
         }
-        Ok(())
+        Ok(transaction.commit()?)
+    }
+
+    /// Many samples in one transaction.
+    fn get_many(&self, numbers: &[u64]) -> Result<Vec<Sample>> {
+        let transaction = self.0.unchecked_transaction()?;
+        let samples = numbers.iter().map(|number| self.get(*number)).collect();
+        transaction.finish()?;
+        samples
     }
 }

@@ -9,8 +9,8 @@ use crate::numbers::spread;
 use crate::race::{Pace, Race};
 use crate::report::{Limit, Report};
 use crate::sample::Sample;
-use crate::store::ENTRIES;
 use crate::timing::each;
+use crate::value::Value;
 use cacheness::core::runtime::block_on;
 use cacheness::{MemoryConfig, future};
 use std::pin::pin;
@@ -35,13 +35,15 @@ fn on_disk(workload: &Workload, fixtures: &Fixtures, report: &mut Report) -> Res
     let cache = &fixtures.disk()?.ours;
     let asynchronous = future::Cache::from(cache.clone());
     let get = |cache: &cacheness::sync::Cache, call| {
-        Ok(cache.get::<Sample>(("user", spread(call, ENTRIES)))?.ok_or("a miss")?)
+        Ok(cache.get::<Sample>(("user", spread(call, Sample::ENTRIES)))?.ok_or("a miss")?)
     };
     let there = cache.clone();
     let hop = Hop::to(move |call| get(&there, call));
     let nothing = Hop::to(Ok);
     Race::new(Pace::MICROS)
-        .ours(each(|call| Ok(block_on(asynchronous.get::<Sample>(("user", spread(call, ENTRIES))))?.ok_or("a miss")?)))
+        .ours(each(|call| {
+            Ok(block_on(asynchronous.get::<Sample>(("user", spread(call, Sample::ENTRIES))))?.ok_or("a miss")?)
+        }))
         .floor("blocking, by a hop", each(|call| hop.call(call)))
         .subject("blocking", each(|call| get(cache, call)))
         .subject("a hop", each(|call| nothing.call(call)))

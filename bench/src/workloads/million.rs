@@ -61,9 +61,9 @@ fn fill(place: &Path, entries: u64, fixtures: &Fixtures) -> Result {
     let cache = open(place)?;
     for number in 0..EXPIRING {
         let expiring = PutOptions::new().ttl(Duration::from_hours(1));
-        cache.put_with(("expiring", number), fixtures.samples.of(number)?.0, expiring)?;
+        cache.put_with(("expiring", number), fixtures.samples.sample(number)?, expiring)?;
     }
-    cache.fill(0..entries - EXPIRING, &fixtures.samples)?;
+    Store::<Sample>::fill(&cache, 0..entries - EXPIRING, fixtures.samples.clone())?;
     Ok(cache.close()?)
 }
 
@@ -131,10 +131,7 @@ fn evicting(workload: &Workload, few: &Path, many: &Path, fixtures: &Fixtures, r
         Cache::builder().dir(place).no_memory().unlimited().max_entries(entries).low_water(99).open()
     };
     let (few, many) = (full(few, FEW)?, full(many, MANY)?);
-    let put = |cache: &Cache, call| {
-        let (sample, payload) = fixtures.samples.of(call)?;
-        Store::put(cache, MANY + call, sample, payload)
-    };
+    let put = |cache: &Cache, call| Ok(cache.put(("user", MANY + call), fixtures.samples.sample(call)?)?);
     let race = Race::new(Pace { rounds: 45, ..Pace::MICROS })
         .ours(each(|call| put(&many, call)))
         .floor("of 10 k", each(|call| put(&few, call)));
@@ -165,8 +162,7 @@ fn listing(workload: &Workload, place: &Path, fixtures: &Fixtures, report: &mut 
         let mut log = 0;
         let mut write = || -> Result {
             for call in 0..60_000 {
-                let (sample, payload) = fixtures.samples.of(call)?;
-                Store::put(&cache, spread(call, MANY), sample, payload)?;
+                cache.put(("user", spread(call, MANY)), fixtures.samples.sample(call)?)?;
                 if call % 500 == 0 {
                     log = log.max(length_of_log(place)?);
                 }

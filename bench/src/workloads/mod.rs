@@ -1,10 +1,11 @@
 //! The workloads, in the order in which they run: first those that only read what others change.
 
 mod array;
+mod batch;
 mod blob;
-mod bulk;
 mod disk;
 mod face;
+mod handlers;
 mod memory;
 mod million;
 mod room;
@@ -40,7 +41,7 @@ pub(crate) enum Bar {
 
 /// All workloads, by what they are about.
 pub(crate) fn all() -> impl Iterator<Item = &'static Workload> {
-    let small = [memory::ALL, disk::ALL, bulk::ALL, blob::ALL, face::ALL];
-    let large = [array::ALL, stampede::ALL, zipf::ALL, room::ALL, million::ALL];
+    let small = [memory::ALL, disk::ALL, batch::ALL, blob::ALL, face::ALL];
+    let large = [handlers::ALL, array::ALL, stampede::ALL, zipf::ALL, room::ALL, million::ALL];
     small.into_iter().chain(large).flatten()
 }
