@@ -99,7 +99,7 @@ impl Core {
             None => is_live_without_tags(key, record, now) && options.judge(record, now).is_ok(),
             Some(_) => self.tags.known().is_ok_and(|epochs| {
                 let judge = Judge { now, epochs };
-                Wanted { key, fields: Fields::VALUE, options, judge: &judge }.accepts(copy)
+                Wanted { key, fields: Fields::VALUE, options }.accepts(&judge, copy)
             }),
         };
         is_live && (self.read_only || slid(record, now).is_none())

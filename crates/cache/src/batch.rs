@@ -5,6 +5,7 @@ use crate::core::{Core, PreparedPut};
 use crate::key::{Encoding, Prepared};
 use crate::options::CopyOptions;
 use crate::read::Fallback;
+use crate::sight::Seen;
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_storage::engine::{Aliased, Source, Target};
 use cacheness_storage::{Condition, Fields, Patch, Record};
@@ -38,13 +39,13 @@ impl Core {
         keys: Vec<Key>,
         fallback: Fallback,
     ) -> Result<Vec<Option<T>>> {
-        let judge = self.judge().await?;
         let names: Vec<_> = keys.iter().map(Key::entry_key).collect();
+        let Seen { judge, fields, records } = self.see(&names, Fields::VALUE).await?;
         let check = |place: usize, record: &_| match keys.get(place) {
             Some(key) => judge.check(*key, record),
             None => Ok(()),
         };
-        let lookups = self.engine.find_many(&names, judge.fields(Fields::VALUE), check).await?;
+        let lookups = self.engine.open_values(records?, &names, fields, check).await?;
         let mut values = Vec::with_capacity(keys.len());
         for (key, lookup) in keys.iter().zip(lookups) {
             values.push(match self.found(*key, Ok(lookup)).await? {
@@ -56,21 +57,20 @@ impl Core {
     }
 
     pub(crate) async fn invalidate_many(&self, keys: Vec<Key>) -> Result<u64> {
+        self.engine.check_open()?;
         self.overtake(&keys).await;
         let names = keys.iter().map(Key::entry_key).collect();
-        let served = self.judge().await?.served();
-        self.break_leases(&keys).await?;
         let _changing = self.changing(keys.iter().copied());
         keys.iter().for_each(|key| _ = self.uses.forget(*key));
-        self.engine.remove_many(names, &Condition::Present(served)).await
+        let broken = keys.iter().flat_map(|key| self.leases.broken(*key)).collect();
+        self.remove_served(names, broken).await
     }
 
     /// Sets when live entries expire; says how many there were.
     pub(crate) async fn touch(&self, keys: Vec<Key>, ttl: Option<Duration>) -> Result<u64> {
-        let judge = self.judge().await?;
-        let until = ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl));
         let names: Vec<_> = keys.iter().map(Key::entry_key).collect();
-        let records = self.engine.metadata().get(&names, Fields::LEAST).await?;
+        let Seen { judge, records, .. } = self.see(&names, Fields::LEAST).await?;
+        let (records, until) = (records?, ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl)));
         let mut patches = Vec::with_capacity(keys.len());
         for (name, record) in names.into_iter().zip(records) {
             let mut patch = Patch::new(self.engine.mint_version()?, judge.now);

@@ -23,6 +23,7 @@ mod opening;
 mod options;
 mod presets;
 mod read;
+mod sight;
 mod stats;
 mod tags;
 #[cfg(feature = "tokio")]

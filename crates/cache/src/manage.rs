@@ -3,26 +3,72 @@
 use crate::Key;
 use crate::core::Core;
 use crate::limits::keys_in;
+use crate::liveness::Judge;
 use crate::stats::{Ages, Stats};
+use crate::tags::Tags;
 use crate::uses::BATCH;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::{
-    Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Query, Reclaim, ReclaimOrder, Usage,
+    Change, Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Outcome, Query, Reclaim, ReclaimOrder, Usage,
 };
 
 impl Core {
     /// Removes an entry that is served to somebody, stale or not, and takes the key from whoever computes it.
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
+        self.engine.check_open()?;
         self.flights.overtake(&key).await;
-        let served = self.judge().await?.served();
         let _changing = self.changing([key]);
         self.uses.forget(key);
         let (name, broken) = (key.entry_key(), self.leases.broken(key));
-        match self.engine.remove_with(&name, Condition::Present(served), broken.clone()).await {
+        match self.remove_served(vec![name.clone()], broken.clone()).await {
             // A record that cannot be read cannot be judged, and is removed all the same.
             Err(error) if is_unreadable(&error) => self.engine.remove_with(&name, Condition::Always, broken).await,
-            removed => removed,
+            removed => Ok(removed? > 0),
         }
+    }
+
+    /// Removes the entries that are served to somebody, stale or not, and makes other changes in the same commit; says how
+    /// many entries there were.
+    pub(crate) async fn remove_served(&self, names: Vec<EntryKey>, with: Vec<Change>) -> Result<u64> {
+        if let Ok(epochs) = self.tags.known() {
+            let served = Condition::Present(Judge { now: self.now(), epochs }.served());
+            return self.remove_at_once(names, &served, with).await.map(|(count, ..)| count);
+        }
+        // Of an entry without tags nobody needs the list of tags. Of others the same commit tells whether it is what was
+        // read last.
+        let untagged = Condition::Present(Judge::served_without_tags());
+        let with = with.into_iter().chain([Tags::probe()]).collect();
+        let (count, left, last) = self.remove_at_once(names, &untagged, with).await?;
+        if left.is_empty() {
+            return Ok(count);
+        }
+        let probed = last.as_ref().and_then(|outcome| self.tags.of_version(Tags::probed(outcome)));
+        let judge = match probed {
+            Some(epochs) => Judge { now: self.now(), epochs },
+            None => self.judge().await?,
+        };
+        Ok(count + self.engine.remove_many(left, &Condition::Present(judge.served())).await?)
+    }
+
+    /// Removes the entries that meet the condition, with other changes; says how many did, which others are there, and what
+    /// became of the last change.
+    async fn remove_at_once(
+        &self,
+        names: Vec<EntryKey>,
+        condition: &Condition,
+        with: Vec<Change>,
+    ) -> Result<(u64, Vec<EntryKey>, Option<Outcome>)> {
+        let remove = |key: &EntryKey| Change::Remove { key: key.clone(), condition: condition.clone() };
+        let mut outcomes = self.engine.change(names.iter().map(remove).chain(with).collect()).await?;
+        let (mut count, mut left) = (0, Vec::new());
+        for (outcome, name) in outcomes.iter().zip(names) {
+            match outcome {
+                Outcome::Applied { previous: Some(_), .. } => count += 1,
+                Outcome::Unmet { current: Some(_) } => left.push(name),
+                _ => {}
+            }
+        }
+        Ok((count, left, outcomes.pop()))
     }
 
     /// Removes the entries that a filter means and that are served to somebody, stale or not.
@@ -180,6 +226,7 @@ impl Core {
     }
 }
 
-fn is_unreadable(error: &Error) -> bool {
+/// Whether an error says that a record is damaged, or of a later version.
+pub(crate) fn is_unreadable(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::FormatTooNew)
 }

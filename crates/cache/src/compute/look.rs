@@ -25,33 +25,31 @@ pub(crate) struct Before {
 
 impl Core {
     pub(crate) async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
-        let judge = self.judge().await?;
-        self.look_by(key, &judge, |record| judge.check(key, record)).await
+        self.look_by(key, |judge, record| judge.check(key, record)).await
     }
 
     /// The value of a key that may still be served so long after its expiry. What cannot be read is none.
     pub(crate) async fn stale<T: Value>(&self, key: Key, window: Duration) -> Result<Option<T>> {
-        let judge = self.judge().await?;
-        let check = |record: &Record| {
+        let check = |judge: &Judge, record: &Record| {
             judge.check_use(key, record)?;
             let is_kept = record.drop_at.is_some();
             let is_good = record.expires_at.is_some_and(|expires_at| judge.now < expires_at.after(window));
             if is_kept && is_good { Ok(()) } else { Err(MissReason::Expired) }
         };
-        let look = self.look_by(key, &judge, check).await;
+        let look = self.look_by(key, check).await;
         Ok(look.ok().and_then(|look| look.value).map(|(value, _)| value))
     }
 
     async fn look_by<T: Value>(
         &self,
         key: Key,
-        judge: &Judge,
-        check: impl Fn(&Record) -> Result<(), MissReason>,
+        check: impl Fn(&Judge, &Record) -> Result<(), MissReason>,
     ) -> Result<Look<T>> {
+        let judged = |judge: &Judge, record: &Record| check(judge, record).map_err(|reason| (reason, record.version));
+        let (judge, lookup) = self.find(key, Fields::VALUE, judged).await?;
         let epoch = judge.epochs.epoch;
         let missing = |unchanged| Ok(Look { value: None, before: Before { unchanged, epoch } });
-        let judged = |record: &Record| check(record).map_err(|reason| (reason, record.version));
-        let (unchanged, error) = match self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), judged).await {
+        let (unchanged, error) = match lookup {
             Ok(Lookup::Absent | Lookup::Refused((MissReason::Expired, _))) => {
                 return missing(Condition::AbsentUnless(judge.live()));
             }
