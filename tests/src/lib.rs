@@ -7,6 +7,7 @@ pub mod pairs;
 pub mod remote;
 #[cfg(target_os = "linux")]
 pub mod script;
+pub mod scripted;
 pub mod worker;
 pub mod worker_io;
 

@@ -86,6 +86,9 @@ impl Core {
         let (Prepared::Ready(key), Some(memory)) = (key, &self.memory) else { return None };
         // What is in memory is closed, too.
         self.engine.check_open().ok()?;
+        if self.engine.doubts_time() {
+            return None;
+        }
         let now = self.now();
         let has_to_tell = !self.read_only && self.uses.is_due(now);
         (!has_to_tell).then_some((key, memory, now))

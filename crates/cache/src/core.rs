@@ -117,10 +117,23 @@ impl Core {
         self.engine.clock().now()
     }
 
-    /// What is live at this moment.
-    pub(crate) async fn judge(&self) -> Result<Judge> {
+    /// Refuses after the close, and learns the time of a shared index where what is known of it may be wrong.
+    pub(crate) async fn check_time(&self) -> Result<()> {
         // What is in memory is closed, too.
         self.engine.check_open()?;
+        if self.engine.doubts_time() {
+            let asked = self.engine.stats().await;
+            // What was known is as good as before, unless the clock was set meanwhile.
+            if self.engine.doubts_time() {
+                asked?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is live at this moment.
+    pub(crate) async fn judge(&self) -> Result<Judge> {
+        self.check_time().await?;
         let epochs = self.tags.current(&self.engine).await?;
         Ok(Judge { now: self.now(), epochs })
     }
@@ -204,6 +217,7 @@ impl Core {
 
     /// The record of a put that begins now.
     pub(crate) async fn entry(&self, put: Put, condition: Condition) -> Result<NewEntry> {
+        self.check_time().await?;
         let Put { key, times, mut terms, annotations, guard, epoch } = put;
         if !annotations.tags.is_empty() {
             terms.epoch = match epoch {

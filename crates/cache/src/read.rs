@@ -99,8 +99,7 @@ impl Core {
 
     /// The copy in memory of a key, if it is what the index would answer now, and live.
     async fn remembered(&self, wanted: &Wanted) -> Result<Option<Arc<MemoryCopy>>> {
-        // What is in memory is closed, too.
-        self.engine.check_open()?;
+        self.check_time().await?;
         let Some(memory) = self.memory_for(wanted.fields) else { return Ok(None) };
         let now = self.now();
         let (copy, judge) = match memory.get(wanted.key, now) {

@@ -24,9 +24,10 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`Closed`](crate::ErrorKind::Closed), and a list of tags that cannot be read.
+    /// [`Closed`](crate::ErrorKind::Closed), a list of tags that cannot be read, and a shared index that does not say what
+    /// time it is.
     pub(crate) async fn see(&self, keys: &[EntryKey], fields: Fields) -> Result<Seen> {
-        self.engine.check_open()?;
+        self.check_time().await?;
         match self.tags.known() {
             Ok(epochs) => {
                 let judge = Judge { now: self.now(), epochs };
@@ -49,7 +50,7 @@ impl Core {
         fields: Fields,
         check: impl Fn(&Judge, &Record) -> Result<(), J>,
     ) -> Result<(Judge, Result<Lookup<J>>)> {
-        self.engine.check_open()?;
+        self.check_time().await?;
         let name = key.entry_key();
         let Seen { judge, fields, records } = match self.tags.known() {
             Ok(epochs) => {
