@@ -86,7 +86,7 @@ impl Core {
         let (Prepared::Ready(key), Some(memory)) = (key, &self.memory) else { return None };
         // What is in memory is closed, too.
         self.engine.check_open().ok()?;
-        if self.engine.doubts_time() {
+        if self.engine.doubts_time() || self.owed.are_some() {
             return None;
         }
         let now = self.now();

@@ -69,7 +69,8 @@ impl Core {
 
     async fn deliver_keys(&self, keys: &[(Key, Timestamp)]) -> Result<()> {
         let changes = |condition: &dyn Fn(Timestamp) -> Condition| -> Vec<Change> {
-            let remove = |(key, at): &(Key, Timestamp)| Change::Remove { key: key.entry_key(), condition: condition(*at) };
+            let remove =
+                |(key, at): &(Key, Timestamp)| Change::Remove { key: key.entry_key(), condition: condition(*at) };
             keys.iter().map(remove).chain(keys.iter().flat_map(|(key, _)| self.leases.broken(*key))).collect()
         };
         self.check_time().await?;

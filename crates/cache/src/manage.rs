@@ -2,20 +2,31 @@
 
 use crate::Key;
 use crate::core::Core;
+use crate::counters::Totals;
+use crate::degraded::Operation;
 use crate::limits::keys_in;
 use crate::liveness::Judge;
+use crate::owed::What;
 use crate::stats::{Ages, Stats};
 use crate::tags::Tags;
 use crate::uses::BATCH;
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_storage::{
-    Change, Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, Outcome, Query, Reclaim, ReclaimOrder, Usage,
+    Change, Condition, Entry, EntryKey, EntryPage, Field, Fields, Filter, MetadataStats, Outcome, Query, Reclaim,
+    ReclaimOrder, Usage,
 };
+use std::sync::PoisonError;
 
 impl Core {
     /// Removes an entry that is served to somebody, stale or not, and takes the key from whoever computes it.
     pub(crate) async fn invalidate(&self, key: Key) -> Result<bool> {
+        let removed = self.remove_key(key).await;
+        Ok(self.unless_owed(removed, || What::Keys(vec![key]))?.unwrap_or_default())
+    }
+
+    async fn remove_key(&self, key: Key) -> Result<bool> {
         self.engine.check_open()?;
+        self.settle().await?;
         self.flights.overtake(&key).await;
         let _changing = self.changing([key]);
         self.uses.forget(key);
@@ -73,28 +84,44 @@ impl Core {
 
     /// Removes the entries that a filter means and that are served to somebody, stale or not.
     pub(crate) async fn invalidate_where(&self, filter: Filter) -> Result<u64> {
-        let served = self.judge().await?.served();
-        self.reclaim(&Reclaim::all(self.own(filter) & served, ReclaimOrder::Key)).await
+        filter.check()?;
+        let removed = async {
+            self.settle().await?;
+            let served = self.judge().await?.served();
+            self.reclaim(&Reclaim::all(self.own(filter.clone()) & served, ReclaimOrder::Key)).await
+        };
+        let removed = removed.await;
+        Ok(self.unless_owed(removed, || What::Matching(filter))?.unwrap_or_default())
     }
 
     /// Removes what nobody can be served any more, and forgets the tags that only such entries had.
     pub(crate) async fn cleanup_expired(&self) -> Result<u64> {
-        let dead = self.judge().await?.dead();
-        let count = self.reclaim(&Reclaim::all(dead, ReclaimOrder::Expiry)).await?;
-        self.forget_tags().await?;
-        Ok(count)
+        let cleaned = async {
+            let dead = self.judge().await?.dead();
+            let count = self.reclaim(&Reclaim::all(dead, ReclaimOrder::Expiry)).await?;
+            self.forget_tags().await?;
+            Ok(count)
+        };
+        Ok(self.unless_sick(Operation::Cleanup, cleaned.await)?.unwrap_or_default())
     }
 
     pub(crate) async fn clear(&self) -> Result<u64> {
-        self.flights.overtake_all().await;
-        if self.namespace.is_none() {
-            self.mend_tags().await?;
-        }
-        self.break_all_leases().await?;
-        self.reclaim(&Reclaim::all(self.own(Filter::All), ReclaimOrder::Key)).await
+        let cleared = async {
+            self.engine.check_open()?;
+            self.settle().await?;
+            self.flights.overtake_all().await;
+            if self.namespace.is_none() {
+                self.mend_tags().await?;
+            }
+            self.break_all_leases().await?;
+            self.reclaim(&Reclaim::all(self.own(Filter::All), ReclaimOrder::Key)).await
+        };
+        let cleared = cleared.await;
+        Ok(self.unless_owed(cleared, || What::All)?.unwrap_or_default())
     }
 
     pub(crate) async fn entries(&self, query: Query) -> Result<EntryPage> {
+        self.settle().await?;
         let live = self.judge().await?.live();
         let mut query = query.filter(self.own(live));
         if let Some(namespace) = self.namespace.as_ref().filter(|_| query.prefix.is_empty()) {
@@ -105,7 +132,7 @@ impl Core {
 
     /// What a filter means in this namespace. Its entries begin with its digits; one that says that it belongs to another
     /// namespace does so by chance. One that was put by its key through the whole cache does not say.
-    fn own(&self, filter: Filter) -> Filter {
+    pub(crate) fn own(&self, filter: Filter) -> Filter {
         let Some(namespace) = &self.namespace else { return filter };
         let is_named = Filter::eq(Field::Namespace, namespace.name()) | !Filter::exists(Field::Namespace);
         Filter::prefix(Field::Key, namespace.prefix()) & is_named & filter
@@ -164,7 +191,16 @@ impl Core {
     pub(crate) async fn stats(&self) -> Result<Stats> {
         let backend = format!("{} + {}", self.engine.metadata(), self.engine.blobs());
         let memory = self.memory.as_ref().map(|memory| memory.stats());
-        Ok(self.counters.stats(backend, self.engine.stats().await?, memory))
+        let read = self.engine.stats().await;
+        let totals = match self.unless_sick(Operation::Stats, read)? {
+            Some(MetadataStats { entries, bytes, blobs, .. }) => {
+                let totals = Totals { entries, bytes, blobs };
+                *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+                totals
+            }
+            None => *self.totals.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        Ok(self.counters.stats(backend, totals, self.owed.len(), memory))
     }
 
     /// Has the next commit tell what is used, where an eviction may be near; elsewhere, when enough is noted.
@@ -178,6 +214,7 @@ impl Core {
     /// Tells the index what was used, and waits for what is being told.
     pub(crate) async fn flush(&self) -> Result<()> {
         self.background.settle().await;
+        self.deliver().await?;
         self.tell_uses().await
     }
 
@@ -216,9 +253,13 @@ impl Core {
     /// Ends what goes on in the background, tells the index what was used, and closes it.
     pub(crate) async fn close(&self) -> Result<()> {
         self.background.join().await;
+        let delivered = match self.engine.check_open() {
+            Ok(()) => self.deliver().await.map_err(|_| self.owed.error()),
+            Err(_) => Ok(()),
+        };
         let told = self.tell_uses().await;
         let closed = self.engine.close().await;
-        match told {
+        match delivered.and(told) {
             // A second close is no error.
             Err(error) if error.kind() != ErrorKind::Closed => closed.and(Err(error)),
             _ => closed,

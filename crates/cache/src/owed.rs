@@ -142,8 +142,7 @@ impl Owed {
             state.others = vec![(number, everything)];
         }
         self.are_some.store(!state.is_empty(), Ordering::Release);
-        let is_left = !state.is_empty() && !std::mem::replace(&mut state.is_scheduled, true);
-        is_left
+        !state.is_empty() && !std::mem::replace(&mut state.is_scheduled, true)
     }
 
     /// The next ones to deliver.

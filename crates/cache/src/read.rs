@@ -1,6 +1,7 @@
 //! Reading: from memory where a copy is proven fresh, otherwise from the store, and what becomes of what cannot be returned.
 
 use crate::core::{Core, OnInvalid};
+use crate::degraded::{Operation, is_sick};
 use crate::liveness::Judge;
 use crate::memory::{MemoryCopy, MemoryLayer, MemoryLookup, Ticket};
 use crate::sight::Seen;
@@ -35,6 +36,17 @@ impl Core {
         fallback: Fallback,
         options: GetOptions,
     ) -> Result<Option<(T, Record)>> {
+        self.reading(Operation::Get, key, self.read(key, fields, fallback, options)).await
+    }
+
+    /// As [`get_fresh`](Self::get_fresh); errors of sick backends are errors.
+    pub(crate) async fn read<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Fallback,
+        options: GetOptions,
+    ) -> Result<Option<(T, Record)>> {
         let wanted = Wanted { key, fields, options };
         if let Some(copy) = self.remembered(&wanted).await?
             && let Some(bytes) = copy.stored()
@@ -55,6 +67,10 @@ impl Core {
 
     /// The value of a key, read by this handler, registered or not.
     pub(crate) async fn get_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
+        self.reading(Operation::Get, key, self.read_as(key, handler)).await
+    }
+
+    async fn read_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
         let (judge, lookup) = self.find(key, Fields::VALUE, |judge, record| judge.check(key, record)).await?;
         let Some(Found { record, stored }) = self.found(key, lookup).await? else { return Ok(None) };
         let decoded = self.engine.decode_as(&record, stored, handler).await;
@@ -67,6 +83,10 @@ impl Core {
         key: Key,
         fallback: Fallback,
     ) -> Result<Option<Arc<T>>> {
+        self.reading(Operation::Get, key, self.read_shared(key, fallback)).await
+    }
+
+    async fn read_shared<T: Any + Send + Sync>(&self, key: Key, fallback: Fallback) -> Result<Option<Arc<T>>> {
         let wanted = Wanted { key, fields: Fields::VALUE, options: GetOptions::new() };
         if let Some(copy) = self.remembered(&wanted).await? {
             if let Some(value) = copy.value::<T>() {
@@ -112,7 +132,13 @@ impl Core {
             MemoryLookup::Unproven(copy) => {
                 let seen = self.see(&[wanted.key.entry_key()], Fields::LEAST).await?;
                 let is_same = |record: &Record| record.version == copy.record().version;
-                if !seen.records.is_ok_and(|records| records.iter().flatten().any(is_same)) {
+                let is_fresh = match seen.records {
+                    Ok(records) => records.iter().flatten().any(is_same),
+                    // It can be proven once the index answers again.
+                    Err(error) if is_sick(&error) => return Err(error),
+                    Err(_) => false,
+                };
+                if !is_fresh {
                     memory.outdated(wanted.key, &copy);
                     return Ok(None);
                 }
@@ -198,6 +224,10 @@ impl Core {
 
     /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
     pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
+        self.reading(Operation::Get, key, self.read_reader(key)).await
+    }
+
+    async fn read_reader(&self, key: Key) -> Result<Option<ValueReader>> {
         let (judge, lookup) = self.find(key, Fields::VALUE, |judge, record| judge.check(key, record)).await?;
         let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
         let record = Record { location: Location::Omitted, ..found.record.clone() };
@@ -255,6 +285,10 @@ impl Core {
 
     /// The record of a key, if it is there and live.
     pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
+        self.reading(Operation::Metadata, key, self.read_record(key, fields)).await
+    }
+
+    async fn read_record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
         let Seen { judge, records, .. } = self.see(&[key.entry_key()], fields).await?;
         match records {
             Ok(mut records) => Ok(records.pop().flatten().filter(|record| judge.check(key, record).is_ok())),

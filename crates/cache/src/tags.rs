@@ -6,6 +6,7 @@
 
 use crate::core::Core;
 use crate::key::Namespace;
+use crate::owed::What;
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_storage::engine::{Engine, SystemRecord};
 use cacheness_storage::{
@@ -264,6 +265,17 @@ impl Tags {
 impl Core {
     /// Invalidates every entry that has the tag, in this namespace.
     pub(crate) async fn invalidate_tag(&self, tag: &str) -> Result<()> {
+        let invalidated = async {
+            self.engine.check_open()?;
+            self.settle().await?;
+            self.invalidate_tag_now(tag).await
+        };
+        let invalidated = invalidated.await;
+        self.unless_owed(invalidated, || What::Tag(tag.to_owned())).map(drop)
+    }
+
+    /// As [`invalidate_tag`](Self::invalidate_tag), where the index is not sick.
+    pub(crate) async fn invalidate_tag_now(&self, tag: &str) -> Result<()> {
         let scope = self.namespace.as_ref().map_or("", Namespace::name).to_owned();
         self.flights.overtake_all().await;
         let now = self.now();

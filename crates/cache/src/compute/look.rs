@@ -1,13 +1,22 @@
 //! Looking once more at a key, without counting.
 
 use crate::core::{Core, OnInvalid};
+use crate::degraded::Operation;
 use crate::liveness::Judge;
-use crate::{Key, MissReason};
+use crate::{GetOptions, Key, MissReason};
 use cacheness_core::{ErrorKind, Result};
 use cacheness_handlers::Value;
 use cacheness_storage::engine::{Found, Lookup};
 use cacheness_storage::{Condition, Fields, Record, Version};
 use std::time::Duration;
+
+/// What asking for something came to.
+pub(crate) enum Sought<T> {
+    Found(T),
+    Absent,
+    /// A sick backend says nothing, and that is no reason to fail.
+    Sick,
+}
 
 /// What is there right now.
 pub(crate) struct Look<T> {
@@ -24,7 +33,21 @@ pub(crate) struct Before {
 }
 
 impl Core {
+    /// The value of a key with its record, counted.
+    pub(crate) async fn seek_value<T: Value>(&self, key: Key) -> Result<Sought<(T, Record)>> {
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(Sought::Sick);
+        }
+        let read = self.read(key, Fields::VALUE, T::fallback(), GetOptions::new()).await;
+        Ok(match self.unless_sick(Operation::Get, read)? {
+            Some(Some(found)) => Sought::Found(found),
+            Some(None) => Sought::Absent,
+            None => Sought::Sick,
+        })
+    }
+
     pub(crate) async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
+        self.settle().await?;
         self.look_by(key, |judge, record| judge.check(key, record)).await
     }
 

@@ -11,6 +11,8 @@ mod identity;
 mod leftover;
 mod manage;
 mod marker;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod observed;
 mod options;
 mod payload;
 mod pipeline;
@@ -95,6 +97,8 @@ impl Engine {
     pub async fn open(parts: Parts) -> Result<Self> {
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
         let parts = hop::if_mixed(parts);
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        let parts = observed::observed(parts);
         let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
         let placement = if blocking { Placement::Local } else { Placement::Remote };
         let driver = Driver::new(parts.runtime.clone(), placement)?;

@@ -53,6 +53,13 @@ impl SharedTime {
         [self.own.now().as_micros(), i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX)]
     }
 
+    /// The later of what the clock shows and of what it would show, had nobody set it.
+    fn latest(&self) -> Timestamp {
+        let [wall_then, _] = self.measured.each_ref().map(|measured| measured.load(Ordering::Relaxed));
+        let unset = Timestamp::from_micros(wall_then).offset(self.ahead()).offset(self.doubts().1);
+        self.now().max(unset)
+    }
+
     /// Whether this machine's clock was set since the difference was measured, and how long ago that was.
     #[inline]
     fn doubts(&self) -> (bool, i64) {
@@ -106,6 +113,11 @@ impl Engine {
     /// this one is ahead. `None` for any other index: it has this machine's time.
     pub fn clock_difference(&self) -> Option<i64> {
         self.time.as_ref().map(|time| time.ahead())
+    }
+
+    /// The time, at the latest: should the machine's clock have been set back since the index was asked, as if it had not.
+    pub fn latest_time(&self) -> Timestamp {
+        self.time.as_ref().map_or_else(|| self.clock.now(), |time| time.latest())
     }
 
     /// Whether the time has to be learned anew, by reading the totals, before anything is judged by it: the machine's clock
