@@ -7,6 +7,8 @@ pub mod pairs;
 pub mod remote;
 #[cfg(target_os = "linux")]
 pub mod script;
+pub mod scripted;
+pub mod sick;
 pub mod worker;
 pub mod worker_io;
 

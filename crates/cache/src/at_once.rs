@@ -86,6 +86,9 @@ impl Core {
         let (Prepared::Ready(key), Some(memory)) = (key, &self.memory) else { return None };
         // What is in memory is closed, too.
         self.engine.check_open().ok()?;
+        if self.engine.doubts_time() || self.owed.are_some() {
+            return None;
+        }
         let now = self.now();
         let has_to_tell = !self.read_only && self.uses.is_due(now);
         (!has_to_tell).then_some((key, memory, now))
@@ -99,7 +102,7 @@ impl Core {
             None => is_live_without_tags(key, record, now) && options.judge(record, now).is_ok(),
             Some(_) => self.tags.known().is_ok_and(|epochs| {
                 let judge = Judge { now, epochs };
-                Wanted { key, fields: Fields::VALUE, options, judge: &judge }.accepts(copy)
+                Wanted { key, fields: Fields::VALUE, options }.accepts(&judge, copy)
             }),
         };
         is_live && (self.read_only || slid(record, now).is_none())

@@ -54,6 +54,17 @@ impl Background {
         })
     }
 
+    /// Ends when the cache is closed, for what would go on for ever.
+    pub(crate) fn stop(&self) -> Receiver<()> {
+        let (stop, stopped) = oneshot::channel();
+        let mut state = lock(&self.0);
+        state.stops.retain(|stop| !stop.is_canceled());
+        if !state.is_closed {
+            state.stops.push(stop);
+        }
+        stopped
+    }
+
     /// Stops what would go on for ever, and waits for everything else.
     pub(crate) async fn join(&self) {
         {
@@ -93,8 +104,7 @@ impl Core {
 
     /// Cleans up again and again, until the cache is closed or no handle of it is left.
     pub(crate) fn clean_up_every(&self, interval: Duration) {
-        let (stop, mut stopped) = oneshot::channel();
-        lock(&self.background.0).stops.push(stop);
+        let mut stopped = self.background.stop();
         let (shared, runtime) = (Arc::downgrade(&self.shared), self.driver().runtime().clone());
         runtime.clone().spawn(Box::pin(async move {
             while !stopped_before(runtime.sleep(interval), &mut stopped).await && clean_up(&shared).await {}
@@ -103,7 +113,7 @@ impl Core {
 }
 
 /// Whether the stop came before the sleep was over.
-async fn stopped_before(sleep: BoxFuture<'static, ()>, stopped: &mut Receiver<()>) -> bool {
+pub(crate) async fn stopped_before(sleep: BoxFuture<'static, ()>, stopped: &mut Receiver<()>) -> bool {
     let mut sleep = pin!(sleep);
     poll_fn(|context| {
         if pin!(&mut *stopped).poll(context).is_ready() {

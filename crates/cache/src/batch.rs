@@ -1,10 +1,13 @@
 //! Many entries at once.
 
 use crate::Key;
-use crate::core::{Core, PreparedPut};
-use crate::key::{Encoding, Prepared};
+use crate::core::{Core, PreparedPut, Put};
+use crate::degraded::Operation;
+use crate::key::{Canonical, Encoding, Prepared};
 use crate::options::CopyOptions;
+use crate::owed::What;
 use crate::read::Fallback;
+use crate::sight::Seen;
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_storage::engine::{Aliased, Source, Target};
 use cacheness_storage::{Condition, Fields, Patch, Record};
@@ -13,15 +16,27 @@ use std::time::Duration;
 
 impl Core {
     pub(crate) async fn put_many(&self, puts: Vec<(PreparedPut, Source<'_>)>) -> Result<Vec<Key>> {
-        let (mut keys, mut entries) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
-        let mut tags = Vec::with_capacity(puts.len());
+        let (mut keys, mut ready) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
         for (put, source) in puts {
             let put = self.ready(put)?;
             keys.push(put.key);
+            ready.push((put, source));
+        }
+        let written = self.write_many(&keys, ready).await;
+        if self.unless_sick(Operation::Put, written)?.is_none() {
+            self.owe(What::Keys(keys.clone()));
+        }
+        Ok(keys)
+    }
+
+    async fn write_many(&self, keys: &[Key], puts: Vec<(Put, Source<'_>)>) -> Result<()> {
+        self.settle().await?;
+        let (mut entries, mut tags) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
+        for (put, source) in puts {
             tags.push(source.type_tag().to_owned());
             entries.push((source, self.entry(put, Condition::Always).await?));
         }
-        self.overtake(&keys).await;
+        self.overtake(keys).await;
         let changing = self.changing(keys.iter().copied());
         let stored = self.engine.put_many(entries).await;
         drop(changing);
@@ -29,8 +44,8 @@ impl Core {
             return Err(Error::new(ErrorKind::Internal, "an unconditional put was refused"));
         }
         tags.iter().for_each(|tag| self.counters.put(tag));
-        self.stored(&keys).await;
-        Ok(keys)
+        self.stored(keys).await;
+        Ok(())
     }
 
     pub(crate) async fn get_many<T: Any + Send + Sync>(
@@ -38,13 +53,31 @@ impl Core {
         keys: Vec<Key>,
         fallback: Fallback,
     ) -> Result<Vec<Option<T>>> {
-        let judge = self.judge().await?;
+        let mut wanted = Vec::with_capacity(keys.len());
+        for (place, key) in keys.iter().enumerate() {
+            if self.may_read(Operation::Get, *key).await {
+                wanted.push((place, *key));
+            }
+        }
+        let found = self.load_many(wanted.iter().map(|(_, key)| *key).collect(), fallback).await;
+        let found = self.unless_sick(Operation::Get, found)?.unwrap_or_default();
+        let mut values: Vec<_> = keys.iter().map(|_| None).collect();
+        for ((place, _), value) in wanted.into_iter().zip(found) {
+            if let Some(slot) = values.get_mut(place) {
+                *slot = value;
+            }
+        }
+        Ok(values)
+    }
+
+    async fn load_many<T: Any + Send + Sync>(&self, keys: Vec<Key>, fallback: Fallback) -> Result<Vec<Option<T>>> {
         let names: Vec<_> = keys.iter().map(Key::entry_key).collect();
+        let Seen { judge, fields, records } = self.see(&names, Fields::VALUE).await?;
         let check = |place: usize, record: &_| match keys.get(place) {
             Some(key) => judge.check(*key, record),
             None => Ok(()),
         };
-        let lookups = self.engine.find_many(&names, judge.fields(Fields::VALUE), check).await?;
+        let lookups = self.engine.open_values(records?, &names, fields, check).await?;
         let mut values = Vec::with_capacity(keys.len());
         for (key, lookup) in keys.iter().zip(lookups) {
             values.push(match self.found(*key, Ok(lookup)).await? {
@@ -56,21 +89,33 @@ impl Core {
     }
 
     pub(crate) async fn invalidate_many(&self, keys: Vec<Key>) -> Result<u64> {
-        self.overtake(&keys).await;
+        let removed = self.remove_keys(&keys).await;
+        Ok(self.unless_owed(removed, || What::Keys(keys))?.unwrap_or_default())
+    }
+
+    async fn remove_keys(&self, keys: &[Key]) -> Result<u64> {
+        self.engine.check_open()?;
+        self.settle().await?;
+        self.overtake(keys).await;
         let names = keys.iter().map(Key::entry_key).collect();
-        let served = self.judge().await?.served();
-        self.break_leases(&keys).await?;
         let _changing = self.changing(keys.iter().copied());
         keys.iter().for_each(|key| _ = self.uses.forget(*key));
-        self.engine.remove_many(names, &Condition::Present(served)).await
+        let broken = keys.iter().flat_map(|key| self.leases.broken(*key)).collect();
+        self.remove_served(names, broken).await
     }
 
     /// Sets when live entries expire; says how many there were.
     pub(crate) async fn touch(&self, keys: Vec<Key>, ttl: Option<Duration>) -> Result<u64> {
-        let judge = self.judge().await?;
-        let until = ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl));
+        let touched = self.touch_all(keys, ttl).await;
+        Ok(self.unless_sick(Operation::Touch, touched)?.unwrap_or_default())
+    }
+
+    async fn touch_all(&self, keys: Vec<Key>, ttl: Option<Duration>) -> Result<u64> {
+        self.engine.check_open()?;
+        self.settle().await?;
         let names: Vec<_> = keys.iter().map(Key::entry_key).collect();
-        let records = self.engine.metadata().get(&names, Fields::LEAST).await?;
+        let Seen { judge, records, .. } = self.see(&names, Fields::LEAST).await?;
+        let (records, until) = (records?, ttl.or(self.default_ttl).map(|ttl| judge.now.after(ttl)));
         let mut patches = Vec::with_capacity(keys.len());
         for (name, record) in names.into_iter().zip(records) {
             let mut patch = Patch::new(self.engine.mint_version()?, judge.now);
@@ -97,6 +142,13 @@ impl Core {
         renames: bool,
     ) -> Result<bool> {
         let (from, to) = (from.resolve()?, to.resolve()?);
+        let aliased = self.alias_key(from, to, options, renames).await;
+        Ok(self.unless_sick(Operation::Copy, aliased)?.unwrap_or_default())
+    }
+
+    async fn alias_key(&self, from: Key, to: Canonical, options: CopyOptions, renames: bool) -> Result<bool> {
+        self.engine.check_open()?;
+        self.settle().await?;
         let key = to.key(self.namespace.as_ref());
         let judge = self.judge().await?;
         if options.overwrite && from == key {

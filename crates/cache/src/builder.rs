@@ -1,6 +1,7 @@
 //! Opening a cache.
 
 use crate::core::OnInvalid;
+use crate::degraded::OnBackendError;
 use crate::limits::EvictionPolicy;
 use crate::memory::MemoryConfig;
 use crate::opening::{Own, Plan};
@@ -200,6 +201,13 @@ impl<C> CacheBuilder<C> {
     #[must_use]
     pub fn on_invalid(mut self, policy: OnInvalid) -> Self {
         self.own.on_invalid = policy;
+        self
+    }
+
+    /// What operations do when a backend is sick; [`OnBackendError::Fail`] unless set. Opening fails in any case.
+    #[must_use]
+    pub fn on_backend_error(mut self, policy: OnBackendError) -> Self {
+        self.own.on_backend_error = policy;
         self
     }
 

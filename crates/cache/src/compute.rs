@@ -8,6 +8,7 @@ pub use options::ComputeOptions;
 
 use crate::at_once::at_once;
 use crate::core::{Core, Put};
+use crate::degraded::Operation;
 use crate::key::Prepared;
 use crate::lease::{self, Lease};
 use crate::{GetOptions, Key};
@@ -17,7 +18,7 @@ use cacheness_handlers::Value;
 use cacheness_storage::engine::Source;
 use cacheness_storage::{Record, Version};
 use landed::Landed;
-use look::{Before, Look};
+use look::{Before, Look, Sought};
 use options::Call;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,9 +69,9 @@ impl Face {
         }
     }
 
-    async fn get<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Option<(T, Record)>> {
+    async fn get<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Sought<(T, Record)>> {
         let this = core.clone();
-        self.run(core, async move { this.get(key, cacheness_storage::Fields::VALUE, T::fallback()).await }).await
+        self.run(core, async move { this.seek_value(key).await }).await
     }
 
     /// The value in memory, where that takes no waiting.
@@ -95,9 +96,13 @@ impl Face {
         }
     }
 
-    async fn look<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Look<T>> {
+    async fn look<T: Value>(self, core: &Arc<Core>, key: Key) -> Result<Sought<Look<T>>> {
         let this = core.clone();
-        self.run(core, async move { this.look(key).await }).await
+        self.run(core, async move {
+            let look = this.look(key).await;
+            Ok(this.unless_sick(Operation::Get, look)?.map_or(Sought::Sick, Sought::Found))
+        })
+        .await
     }
 
     async fn stale<T: Value>(self, core: &Arc<Core>, key: Key, window: Duration) -> Result<Option<T>> {
@@ -105,7 +110,11 @@ impl Face {
             return Ok(None);
         }
         let this = core.clone();
-        self.run(core, async move { this.stale(key, window).await }).await
+        let stale = async move {
+            let stale = this.stale(key, window).await;
+            Ok(this.unless_sick(Operation::Get, stale)?.flatten())
+        };
+        self.run(core, stale).await
     }
 
     async fn take_lease(self, core: &Arc<Core>, key: Key, looks_first: bool) -> Result<lease::Turn> {
@@ -151,10 +160,15 @@ impl Face {
         let to_refresh =
             |value: &T, record: &Record| core.is_to_refresh(&call.rules, value, record).then_some(record.version);
         let found = match self.get_at_once(core, key, to_refresh).transpose()? {
-            None => self.get(core, key).await?.map(|(value, record)| {
-                let live = to_refresh(&value, &record);
-                (value, live)
-            }),
+            None => match self.get(core, key).await? {
+                Sought::Found((value, record)) => {
+                    let live = to_refresh(&value, &record);
+                    Some((value, live))
+                }
+                Sought::Absent => None,
+                // Nobody could be told of the value, nor of who computes it.
+                Sought::Sick => return Ok(compute().await),
+            },
             found => found,
         };
         match found {
@@ -200,7 +214,8 @@ impl Face {
             {
                 return Ok(Ok(value));
             }
-            match (self.look(core, key).await?.value, landing) {
+            let Sought::Found(look) = self.look(core, key).await? else { return Ok(compute().await) };
+            match (look.value, landing) {
                 (Some((value, _)), _) => return Ok(Ok(value)),
                 (None, Landing::Readable(_)) => {}
                 // Nobody's value would be stored: waiting for another one gains nothing.
@@ -214,7 +229,11 @@ impl Face {
             }
             self.pause(core, pause).await?;
             (pause, looks_first) = ((2 * pause).min(LONGEST_PAUSE), true);
-            if let Some((value, _)) = self.look(core, key).await?.value {
+            let Sought::Found(look) = self.look(core, key).await? else {
+                lead.land(Landing::Unstored);
+                return Ok(compute().await);
+            };
+            if let Some((value, _)) = look.value {
                 lead.land(Landing::Readable(None));
                 return Ok(Ok(value));
             }
@@ -233,7 +252,14 @@ impl Face {
     ) -> Result<Result<T, E>> {
         let (Call { mut put, rules }, Leader { lead, lease }) = (call, leader);
         let key = put.key;
-        let Look { value, before } = self.look(core, key).await?;
+        let Sought::Found(Look { value, before }) = self.look(core, key).await? else {
+            drop(lease);
+            lead.land(Landing::Unstored);
+            return match present {
+                Some(Present { value, live: Some(_) }) => Ok(Ok(value)),
+                _ => Ok(compute().await),
+            };
+        };
         let live = present.as_ref().and_then(|present| present.live);
         if let Some((value, version)) = value
             && live != Some(version)
@@ -275,6 +301,7 @@ impl Core {
         }
         let key = put.key;
         let stored = self.write_computed(put, value, before, lease.as_ref()).await;
+        let stored = self.unless_sick(Operation::Put, stored).and_then(|stored| stored.ok_or_else(unstored));
         match stored {
             Ok(true) => drop(lease.map(Lease::end)),
             Ok(false) | Err(_) => drop(release(lease).await),
@@ -307,6 +334,10 @@ impl Core {
             self.flights.overtake(key).await;
         }
     }
+}
+
+fn unstored() -> Error {
+    Error::new(ErrorKind::Unavailable, "a computed value was not stored")
 }
 
 async fn release(lease: Option<Lease>) -> Result<()> {

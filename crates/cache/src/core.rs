@@ -3,13 +3,16 @@
 use crate::Key;
 use crate::background::Background;
 use crate::compute::Flights;
-use crate::counters::Counters;
+use crate::counters::{Counters, Totals};
+use crate::degraded::{GivenState, OnBackendError, Operation, Sickness};
+use crate::health::Checks;
 use crate::key::{Encoding, Namespace, Prepared, prepare};
 use crate::lease::Leases;
 use crate::limits::Limits;
 use crate::liveness::Judge;
 use crate::memory::MemoryLayer;
 use crate::options::{PutOptions, StoreParameters, check_ttl};
+use crate::owed::{Owed, What};
 use crate::tags::Tags;
 use crate::uses::Uses;
 use cacheness_core::{Driver, Error, ErrorKind, Result, Rng, Timestamp};
@@ -17,7 +20,7 @@ use cacheness_storage::engine::{Engine, NewEntry, Source, Written};
 use cacheness_storage::{Annotations, Change, Changing, Condition, OnUnmet, Terms};
 use serde::Serialize;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a get does with an entry that cannot be returned: damaged, of another type or schema, too new.
@@ -43,8 +46,14 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) default_ttl: Option<Duration>,
     pub(crate) on_invalid: OnInvalid,
+    pub(crate) on_backend_error: OnBackendError,
+    pub(crate) sickness: Sickness,
+    pub(crate) owed: Owed,
+    pub(crate) checks: Checks,
     pub(crate) read_only: bool,
     pub(crate) counters: Counters,
+    /// As they were read last.
+    pub(crate) totals: Mutex<Totals>,
     pub(crate) flights: Flights,
     pub(crate) leases: Leases,
     pub(crate) chance: Arc<dyn Rng>,
@@ -117,10 +126,23 @@ impl Core {
         self.engine.clock().now()
     }
 
-    /// What is live at this moment.
-    pub(crate) async fn judge(&self) -> Result<Judge> {
+    /// Refuses after the close, and learns the time of a shared index where what is known of it may be wrong.
+    pub(crate) async fn check_time(&self) -> Result<()> {
         // What is in memory is closed, too.
         self.engine.check_open()?;
+        if self.engine.doubts_time() {
+            let asked = self.engine.stats().await;
+            // What was known is as good as before, unless the clock was set meanwhile.
+            if self.engine.doubts_time() {
+                asked?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is live at this moment.
+    pub(crate) async fn judge(&self) -> Result<Judge> {
+        self.check_time().await?;
         let epochs = self.tags.current(&self.engine).await?;
         Ok(Judge { now: self.now(), epochs })
     }
@@ -165,29 +187,52 @@ impl Core {
     }
 
     pub(crate) async fn put(&self, put: PreparedPut, source: Source<'_>) -> Result<Key> {
+        self.put_given(put, source, &GivenState::default()).await
+    }
+
+    /// As [`put`](Self::put), of what a reader of the caller's gives: its errors are his.
+    pub(crate) async fn put_given(&self, put: PreparedPut, source: Source<'_>, given: &GivenState) -> Result<Key> {
         let put = self.ready(put)?;
         let key = put.key;
         self.flights.overtake(&key).await;
-        match self.write(put, source, Condition::Always).await? {
-            true => Ok(key),
-            false => Err(Error::new(ErrorKind::Internal, "an unconditional put was refused").key(key)),
+        let written = self.write(put, source, Condition::Always).await;
+        if given.has_failed() {
+            return written.map(|_| key);
+        }
+        match self.unless_sick(Operation::Put, written)? {
+            Some(true) => Ok(key),
+            Some(false) => Err(Error::new(ErrorKind::Internal, "an unconditional put was refused").key(key)),
+            None => {
+                self.owe(What::Keys(vec![key]));
+                Ok(key)
+            }
         }
     }
 
     /// Stores a value where the key is as asked for; says whether it did.
     pub(crate) async fn put_when(&self, put: PreparedPut, source: Source<'_>, when: When) -> Result<bool> {
         let put = self.ready(put)?;
-        self.flights.overtake(&put.key).await;
-        let condition = match when {
-            When::Absent => Condition::AbsentUnless(self.judge().await?.live()),
-            When::Live => Condition::Present(self.judge().await?.live()),
+        let key = put.key;
+        self.flights.overtake(&key).await;
+        let written = async {
+            let live = self.judge().await?.live();
+            let condition = match when {
+                When::Absent => Condition::AbsentUnless(live),
+                When::Live => Condition::Present(live),
+            };
+            self.write(put, source, condition).await
         };
-        self.write(put, source, condition).await
+        let written = self.unless_sick(Operation::Put, written.await)?;
+        if let (None, When::Live) = (written, when) {
+            self.owe(What::Keys(vec![key]));
+        }
+        Ok(written.unwrap_or_default())
     }
 
     /// Stores a value where the key meets the condition, whoever is computing the key.
     pub(crate) async fn write(&self, put: Put, source: Source<'_>, condition: Condition) -> Result<bool> {
         let key = put.key;
+        self.settle().await?;
         let entry = self.entry(put, condition).await?;
         self.ride_along();
         let type_tag = source.type_tag().to_owned();
@@ -204,6 +249,7 @@ impl Core {
 
     /// The record of a put that begins now.
     pub(crate) async fn entry(&self, put: Put, condition: Condition) -> Result<NewEntry> {
+        self.check_time().await?;
         let Put { key, times, mut terms, annotations, guard, epoch } = put;
         if !annotations.tags.is_empty() {
             terms.epoch = match epoch {

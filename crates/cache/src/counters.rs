@@ -1,9 +1,10 @@
 //! Counting what happens to a cache, from all threads at once.
 
+use crate::degraded::{OPERATIONS, Operation};
 use crate::memory::MemoryStats;
 use crate::observe;
 use crate::stats::{HandlerStats, MissReason, REASONS, Stats};
-use cacheness_storage::MetadataStats;
+use cacheness_core::ErrorKind;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,8 +18,17 @@ pub(crate) struct Counters {
     misses: [AtomicU64; REASONS.len()],
     evictions: AtomicU64,
     degraded: AtomicU64,
+    backend_errors: [AtomicU64; OPERATIONS.len()],
     /// Few, and seldom new.
     handlers: RwLock<Vec<Arc<OfHandler>>>,
+}
+
+/// What the index holds, as far as anybody knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    pub(crate) blobs: u64,
 }
 
 /// What was done by the handler of a type tag.
@@ -89,6 +99,13 @@ impl Counters {
         }
     }
 
+    pub(crate) fn backend_error(&self, operation: Operation, kind: ErrorKind) {
+        if let Some(counter) = self.backend_errors.get(operation as usize) {
+            add(counter, 1);
+        }
+        observe::backend_error(operation.name(), kind);
+    }
+
     pub(crate) fn degraded(&self) {
         add(&self.degraded, 1);
         observe::degraded();
@@ -96,10 +113,10 @@ impl Counters {
 
     /// Begins anew. Who holds counters of a handler goes on with them.
     pub(crate) fn reset(&self) {
-        let Self { misses, evictions, degraded, handlers } = self;
+        let Self { misses, evictions, degraded, backend_errors, handlers } = self;
         let handlers = handlers.read().unwrap_or_else(PoisonError::into_inner);
         let of_handlers = handlers.iter().flat_map(|of| of.hits.iter().map(|Stripe(hits)| hits).chain([&of.puts]));
-        let all = misses.iter().chain([evictions, degraded]).chain(of_handlers);
+        let all = misses.iter().chain(backend_errors).chain([evictions, degraded]).chain(of_handlers);
         all.for_each(|counter| counter.store(0, Ordering::Relaxed));
     }
 
@@ -117,7 +134,9 @@ impl Counters {
         })
     }
 
-    pub(crate) fn stats(&self, backend: String, totals: MetadataStats, memory: Option<MemoryStats>) -> Stats {
+    pub(crate) fn stats(&self, backend: String, totals: Totals, owed: u64, memory: Option<MemoryStats>) -> Stats {
+        let errors = OPERATIONS.iter().zip(&self.backend_errors);
+        let errors = errors.map(|((_, name), count)| (*name, read(count))).filter(|(_, count)| *count > 0);
         let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
         let handlers = handlers.iter().map(|of| (of.type_tag.to_string(), of.stats()));
         let handlers: BTreeMap<_, _> = handlers.filter(|(_, stats)| *stats != HandlerStats::default()).collect();
@@ -131,6 +150,8 @@ impl Counters {
             puts: handlers.values().map(|stats| stats.puts).sum(),
             evictions: read(&self.evictions),
             degraded: read(&self.degraded),
+            backend_errors: errors.collect(),
+            owed,
             handlers,
             memory,
         }

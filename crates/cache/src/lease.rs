@@ -7,8 +7,7 @@
 use crate::Key;
 use crate::core::{Core, Shared};
 use cacheness_core::hex::Hex;
-use cacheness_core::{Error, ErrorKind, Op, Result, Rng, Timestamp, rng};
-use cacheness_storage::engine::Engine;
+use cacheness_core::{Error, ErrorKind, Op, Result, Rng, rng};
 use cacheness_storage::{
     Change, Coherence, Condition, EntryKey, Field, Filter, Locality, MetadataBackend, Operand, Patch, Version,
 };
@@ -122,15 +121,6 @@ impl Core {
         }
     }
 
-    /// Takes the leases of keys from whoever has them.
-    pub(crate) async fn break_leases(&self, keys: &[Key]) -> Result<()> {
-        if !self.leases.is_shared {
-            return Ok(());
-        }
-        let names = keys.iter().map(|key| EntryKey::system(&name_of(*key))).collect();
-        self.engine.remove_many(names, &Condition::Always).await.map(drop)
-    }
-
     /// Takes all leases from whoever has them.
     pub(crate) async fn break_all_leases(&self) -> Result<()> {
         if !self.leases.is_shared {
@@ -143,11 +133,15 @@ impl Core {
 impl Lease {
     async fn take(shared: &Arc<Shared>, key: Key, time: Duration, looks_first: bool) -> Result<Option<Self>> {
         let (engine, leases, name) = (&shared.engine, &shared.leases, name_of(key));
-        let now = now_of(engine).await?;
-        if looks_first && engine.system(&name).await?.is_some_and(|lease| lease.expires_at > Some(now)) {
+        let now = engine.clock().now();
+        let [held, cleared] = match looks_first {
+            true => engine.systems([&name, CLEARED]).await?,
+            false => [None, engine.system(CLEARED).await?],
+        };
+        if held.is_some_and(|lease| lease.expires_at > Some(now)) {
             return Ok(None);
         }
-        let cleared = engine.system(CLEARED).await?.map(|record| record.version);
+        let cleared = cleared.map(|record| record.version);
         let number = leases.next.fetch_add(1, Ordering::Relaxed);
         // There before the record is: whatever becomes of this call, the record does not stay.
         let mut lease = Self { shared: shared.clone(), key, number, cleared, is_over: false };
@@ -212,14 +206,6 @@ impl Drop for Lease {
     }
 }
 
-/// The time that leases are compared with: the index's own.
-async fn now_of(engine: &Engine) -> Result<Timestamp> {
-    match engine.metadata().info().locality {
-        Locality::Shared => Ok(engine.stats().await?.now),
-        Locality::Process | Locality::Host => Ok(engine.clock().now()),
-    }
-}
-
 /// Renews what is held, all at once and three times in the life of a lease, until nothing is.
 fn renew_from_now_on(shared: &Arc<Shared>, time: Duration) {
     let driver = shared.engine.driver().clone();
@@ -241,7 +227,7 @@ fn renew_from_now_on(shared: &Arc<Shared>, time: Duration) {
 }
 
 async fn renew(shared: &Shared, keys: Vec<Key>, time: Duration) -> Result<()> {
-    let now = now_of(&shared.engine).await?;
+    let now = shared.engine.clock().now();
     let mut patches = Vec::with_capacity(keys.len());
     for key in keys {
         let mut patch = Patch::new(shared.engine.mint_version()?, now);

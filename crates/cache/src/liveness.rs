@@ -46,21 +46,30 @@ impl Judge {
         !self.dead()
     }
 
+    /// As [`served`](Self::served) of an entry without tags, whatever tags were invalidated.
+    pub(crate) fn served_without_tags() -> Filter {
+        !unneeded() & !Filter::exists(Field::Epoch)
+    }
+
     /// What to read so that a record can be judged, besides `fields`.
     pub(crate) fn fields(&self, fields: Fields) -> Fields {
-        Fields { annotations: fields.annotations || !self.epochs.is_empty(), ..fields }
+        self.epochs.fields(fields)
     }
 
     /// Means the records that are of no use to anybody any more: invalidated, or past the time for which they may be
     /// served, stale or not.
     pub(crate) fn dead(&self) -> Filter {
-        let past = |field: Field| Filter::le(field, Operand::Now(0));
-        let unneeded = past(Field::ExpiresAt) & (past(Field::DropAt) | !Filter::exists(Field::DropAt));
         match self.epochs.dead() {
-            Some(dead) => unneeded | dead,
-            None => unneeded,
+            Some(dead) => unneeded() | dead,
+            None => unneeded(),
         }
     }
+}
+
+/// Means the records that are past the time for which they may be served, stale or not.
+fn unneeded() -> Filter {
+    let past = |field: Field| Filter::le(field, Operand::Now(0));
+    past(Field::ExpiresAt) & (past(Field::DropAt) | !Filter::exists(Field::DropAt))
 }
 
 /// Whether a record is live whatever tags were invalidated: one without tags.

@@ -14,7 +14,7 @@ impl Core {
         // Which keys it will be, nobody knows before.
         let changing = to.memory.as_ref().map(|memory| memory.change_all());
         let migrate = move |from: Engine, to: Engine| async move {
-            let epoch = Tags::read(&to).await?.epoch;
+            let epoch = Tags::of(&to).await?.epoch;
             let adapt = move |record: &mut Record| {
                 let terms = &mut record.content.terms;
                 terms.epoch = terms.epoch.map(|_| epoch);

@@ -4,16 +4,19 @@ use crate::background::Background;
 use crate::compute::Flights;
 use crate::core::{Core, OnInvalid, Shared};
 use crate::counters::Counters;
+use crate::degraded::{OnBackendError, Sickness};
+use crate::health::Checks;
 use crate::lease::{LEASE, Leases, check_lease};
 use crate::limits::{LimitOptions, Limits};
 use crate::memory::{MemoryConfig, MemoryLayer};
 use crate::options::{StoreParameters, check_ttl};
+use crate::owed::Owed;
 use crate::tags::Tags;
 use crate::uses::Uses;
 use cacheness_core::size::Size;
 use cacheness_core::{Driver, Error, ErrorKind, Result};
 use cacheness_storage::opening::{Checked, Opening, Problems};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What only a cache is made of, as its builder was told.
@@ -21,6 +24,7 @@ use std::time::Duration;
 pub(crate) struct Own {
     pub(crate) default_ttl: Option<Duration>,
     pub(crate) on_invalid: OnInvalid,
+    pub(crate) on_backend_error: OnBackendError,
     pub(crate) limits: LimitOptions,
     pub(crate) max_size: Option<Result<Size>>,
     pub(crate) memory: Option<MemoryConfig>,
@@ -34,6 +38,7 @@ impl Default for Own {
         Self {
             default_ttl: None,
             on_invalid: OnInvalid::default(),
+            on_backend_error: OnBackendError::default(),
             limits: LimitOptions::default(),
             max_size: None,
             memory: Some(MemoryConfig::default()),
@@ -99,7 +104,7 @@ impl Plan {
     /// Opens it.
     pub(crate) async fn open(self) -> Result<Arc<Core>> {
         let Self { checked, own } = self;
-        let Own { default_ttl, on_invalid, limits, memory, parameters, cleanup, lease, .. } = own;
+        let Own { default_ttl, on_invalid, on_backend_error, limits, memory, parameters, cleanup, lease, .. } = own;
         let (read_only, rng) = (checked.is_read_only(), checked.rng());
         let engine = checked.open().await?;
         let coherence = engine.metadata().coherence();
@@ -109,8 +114,13 @@ impl Plan {
         let shared = Shared {
             default_ttl,
             on_invalid,
+            on_backend_error,
+            sickness: Sickness::default(),
+            owed: Owed::default(),
+            checks: Checks::default(),
             read_only,
             counters: Counters::default(),
+            totals: Mutex::default(),
             flights: Flights::default(),
             leases: Leases::new(lease, engine.metadata(), &*rng)?,
             memory,

@@ -1,8 +1,10 @@
 //! Reading: from memory where a copy is proven fresh, otherwise from the store, and what becomes of what cannot be returned.
 
 use crate::core::{Core, OnInvalid};
+use crate::degraded::{Operation, is_sick};
 use crate::liveness::Judge;
 use crate::memory::{MemoryCopy, MemoryLayer, MemoryLookup, Ticket};
+use crate::sight::Seen;
 use crate::stats::MissReason;
 use crate::{GetOptions, Key, Ttl};
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
@@ -34,8 +36,18 @@ impl Core {
         fallback: Fallback,
         options: GetOptions,
     ) -> Result<Option<(T, Record)>> {
-        let judge = self.judge().await?;
-        let wanted = Wanted { key, fields, options, judge: &judge };
+        self.reading(Operation::Get, key, self.read(key, fields, fallback, options)).await
+    }
+
+    /// As [`get_fresh`](Self::get_fresh); errors of sick backends are errors.
+    pub(crate) async fn read<T: Any + Send + Sync>(
+        &self,
+        key: Key,
+        fields: Fields,
+        fallback: Fallback,
+        options: GetOptions,
+    ) -> Result<Option<(T, Record)>> {
+        let wanted = Wanted { key, fields, options };
         if let Some(copy) = self.remembered(&wanted).await?
             && let Some(bytes) = copy.stored()
         {
@@ -55,9 +67,11 @@ impl Core {
 
     /// The value of a key, read by this handler, registered or not.
     pub(crate) async fn get_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
-        let judge = self.judge().await?;
-        let fields = judge.fields(Fields::VALUE);
-        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
+        self.reading(Operation::Get, key, self.read_as(key, handler)).await
+    }
+
+    async fn read_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
+        let (judge, lookup) = self.find(key, Fields::VALUE, |judge, record| judge.check(key, record)).await?;
         let Some(Found { record, stored }) = self.found(key, lookup).await? else { return Ok(None) };
         let decoded = self.engine.decode_as(&record, stored, handler).await;
         self.hit_or_invalid(key, &record, decoded, judge.now).await
@@ -69,11 +83,14 @@ impl Core {
         key: Key,
         fallback: Fallback,
     ) -> Result<Option<Arc<T>>> {
-        let judge = self.judge().await?;
-        let wanted = Wanted { key, fields: Fields::VALUE, options: GetOptions::new(), judge: &judge };
+        self.reading(Operation::Get, key, self.read_shared(key, fallback)).await
+    }
+
+    async fn read_shared<T: Any + Send + Sync>(&self, key: Key, fallback: Fallback) -> Result<Option<Arc<T>>> {
+        let wanted = Wanted { key, fields: Fields::VALUE, options: GetOptions::new() };
         if let Some(copy) = self.remembered(&wanted).await? {
             if let Some(value) = copy.value::<T>() {
-                self.hit(key, copy.record(), judge.now).await;
+                self.hit(key, copy.record(), self.now()).await;
                 return Ok(Some(value));
             }
             if let Some(bytes) = copy.stored() {
@@ -101,24 +118,36 @@ impl Core {
     }
 
     /// The copy in memory of a key, if it is what the index would answer now, and live.
-    async fn remembered(&self, wanted: &Wanted<'_>) -> Result<Option<Arc<MemoryCopy>>> {
+    async fn remembered(&self, wanted: &Wanted) -> Result<Option<Arc<MemoryCopy>>> {
+        self.check_time().await?;
         let Some(memory) = self.memory_for(wanted.fields) else { return Ok(None) };
-        let copy = match memory.get(wanted.key, wanted.judge.now) {
-            MemoryLookup::Fresh(copy) => copy,
+        let now = self.now();
+        let (copy, judge) = match memory.get(wanted.key, now) {
             MemoryLookup::Absent => return Ok(None),
+            MemoryLookup::Fresh(copy) => {
+                let has_tags = copy.record().content.terms.epoch.is_some();
+                let epochs = if has_tags { self.tags.current(&self.engine).await? } else { Arc::default() };
+                (copy, Judge { now, epochs })
+            }
             MemoryLookup::Unproven(copy) => {
-                let record = self.engine.record(&wanted.key.entry_key(), Fields::LEAST).await;
+                let seen = self.see(&[wanted.key.entry_key()], Fields::LEAST).await?;
                 let is_same = |record: &Record| record.version == copy.record().version;
-                if !record.is_ok_and(|record| record.as_ref().is_some_and(is_same)) {
+                let is_fresh = match seen.records {
+                    Ok(records) => records.iter().flatten().any(is_same),
+                    // It can be proven once the index answers again.
+                    Err(error) if is_sick(&error) => return Err(error),
+                    Err(_) => false,
+                };
+                if !is_fresh {
                     memory.outdated(wanted.key, &copy);
                     return Ok(None);
                 }
                 memory.confirm(wanted.key, &copy);
-                copy
+                (copy, seen.judge)
             }
         };
         // Why a copy is no hit is counted when it is read.
-        let is_good = wanted.accepts(&copy);
+        let is_good = wanted.accepts(&judge, &copy);
         if !is_good {
             memory.outdated(wanted.key, &copy);
         }
@@ -126,11 +155,10 @@ impl Core {
     }
 
     /// What is found in the store, and what it takes to keep a copy of it.
-    async fn load(&self, wanted: &Wanted<'_>) -> Result<Option<(Found, Option<Ticket>)>> {
+    async fn load(&self, wanted: &Wanted) -> Result<Option<(Found, Option<Ticket>)>> {
         let memory = self.memory_for(wanted.fields);
-        let ticket = memory.and_then(|memory| memory.begin_load(wanted.key, wanted.judge.now));
-        let fields = wanted.judge.fields(wanted.fields);
-        let lookup = self.engine.find(&wanted.key.entry_key(), fields, |record| wanted.check(record)).await;
+        let ticket = memory.and_then(|memory| memory.begin_load(wanted.key, self.now()));
+        let (_, lookup) = self.find(wanted.key, wanted.fields, |judge, record| wanted.check(judge, record)).await?;
         Ok(self.found(wanted.key, lookup).await?.map(|found| (found, ticket)))
     }
 
@@ -196,9 +224,11 @@ impl Core {
 
     /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
     pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
-        let judge = self.judge().await?;
-        let fields = judge.fields(Fields::VALUE);
-        let lookup = self.engine.find(&key.entry_key(), fields, |record| judge.check(key, record)).await;
+        self.reading(Operation::Get, key, self.read_reader(key)).await
+    }
+
+    async fn read_reader(&self, key: Key) -> Result<Option<ValueReader>> {
+        let (judge, lookup) = self.find(key, Fields::VALUE, |judge, record| judge.check(key, record)).await?;
         let Some(found) = self.found(key, lookup).await? else { return Ok(None) };
         let record = Record { location: Location::Omitted, ..found.record.clone() };
         let reader = self.engine.reader(found).await;
@@ -255,9 +285,13 @@ impl Core {
 
     /// The record of a key, if it is there and live.
     pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
-        let judge = self.judge().await?;
-        match self.engine.record(&key.entry_key(), judge.fields(fields)).await {
-            Ok(record) => Ok(record.filter(|record| judge.check(key, record).is_ok())),
+        self.reading(Operation::Metadata, key, self.read_record(key, fields)).await
+    }
+
+    async fn read_record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
+        let Seen { judge, records, .. } = self.see(&[key.entry_key()], fields).await?;
+        match records {
+            Ok(mut records) => Ok(records.pop().flatten().filter(|record| judge.check(key, record).is_ok())),
             Err(error) => self.unreadable(error).map(|_| None),
         }
     }
@@ -303,24 +337,23 @@ impl Core {
 }
 
 /// What a get asks for.
-pub(crate) struct Wanted<'j> {
+pub(crate) struct Wanted {
     pub(crate) key: Key,
     pub(crate) fields: Fields,
     pub(crate) options: GetOptions,
-    pub(crate) judge: &'j Judge,
 }
 
-impl Wanted<'_> {
-    fn check(&self, record: &Record) -> Result<(), MissReason> {
-        self.judge.check(self.key, record)?;
-        self.options.judge(record, self.judge.now)
+impl Wanted {
+    fn check(&self, judge: &Judge, record: &Record) -> Result<(), MissReason> {
+        judge.check(self.key, record)?;
+        self.options.judge(record, judge.now)
     }
 
     /// Whether a copy may be served, as far as it can be told: of one without its tags not whether it is invalidated.
-    pub(crate) fn accepts(&self, copy: &MemoryCopy) -> bool {
+    pub(crate) fn accepts(&self, judge: &Judge, copy: &MemoryCopy) -> bool {
         let record = copy.record();
         let lacks_tags = record.content.terms.epoch.is_some() && record.annotations.tags.is_empty();
-        (!lacks_tags || self.judge.epochs.is_empty()) && self.check(record).is_ok()
+        (!lacks_tags || judge.epochs.is_empty()) && self.check(judge, record).is_ok()
     }
 }
 

@@ -59,6 +59,11 @@ pub struct Stats {
     pub evictions: u64,
     /// What went wrong without an error to anybody: no room could be made, or a computed value could not be stored.
     pub degraded: u64,
+    /// Operations that a sick backend kept from what they were for, by operation; they count neither as hits nor as
+    /// misses. `deliver` are tries to carry out deletes that had not reached the index.
+    pub backend_errors: BTreeMap<&'static str, u64>,
+    /// Deletes that did not reach the index yet, with [`OnBackendError::Miss`](crate::OnBackendError::Miss).
+    pub owed: u64,
     /// Hits and puts by the type tag of the handler.
     pub handlers: BTreeMap<String, HandlerStats>,
     /// The memory layer, if there is one.
@@ -126,7 +131,14 @@ impl fmt::Display for Stats {
             f.write_str(")")?;
         }
         write!(f, ", hit rate {:.1} %, {} puts", 100.0 * self.hit_rate(), self.puts)?;
-        for (count, name) in [(self.evictions, "evictions"), (self.degraded, "degraded")] {
+        let errors = self.backend_errors.values().sum();
+        let rare = [
+            (self.evictions, "evictions"),
+            (self.degraded, "degraded"),
+            (errors, "backend errors"),
+            (self.owed, "deletes owed"),
+        ];
+        for (count, name) in rare {
             if count > 0 {
                 write!(f, ", {count} {name}")?;
             }

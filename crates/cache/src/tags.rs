@@ -6,12 +6,16 @@
 
 use crate::core::Core;
 use crate::key::Namespace;
+use crate::owed::What;
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 use cacheness_storage::engine::{Engine, SystemRecord};
-use cacheness_storage::{Coherence, Condition, EntryKey, Field, Filter, GenerationReader, Operand, Record, Stamp};
+use cacheness_storage::{
+    Change, Coherence, Condition, EntryKey, Feed, Field, Fields, Filter, GenerationReader, Operand, Outcome, Record,
+    Stamp, Version,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// The name of the system record.
 const NAME: &str = "tags";
@@ -41,6 +45,11 @@ struct Invalidated {
 impl Epochs {
     pub(crate) fn is_empty(&self) -> bool {
         self.tags.is_empty()
+    }
+
+    /// What to read so that a record can be judged, besides `fields`.
+    pub(crate) fn fields(&self, fields: Fields) -> Fields {
+        Fields { annotations: fields.annotations || !self.is_empty(), ..fields }
     }
 
     /// Whether a record has a tag that was invalidated since it was put.
@@ -99,79 +108,179 @@ impl Epochs {
 /// The list of invalidated tags, as this process read it last.
 #[derive(Debug)]
 pub(crate) struct Tags {
-    /// How the list is proven to be the current one; `None` when only reading it tells.
-    proof: Option<Proof>,
+    proof: Proof,
     read: RwLock<Read>,
 }
 
 #[derive(Debug, Default)]
 struct Read {
-    list: Option<(Option<Stamp>, Arc<Epochs>)>,
+    list: Option<List>,
     /// How many times this process changed the list: what it read before one of its changes is not kept after that.
     changes: u64,
 }
 
+#[derive(Debug, Clone, Default)]
+struct List {
+    stamp: Option<Stamp>,
+    /// Of its record; `None` when there was none.
+    version: Option<Version>,
+    epochs: Arc<Epochs>,
+}
+
+/// How the list is proven to be the current one without reading it.
 #[derive(Debug)]
 enum Proof {
     Exclusive,
     Stamps(GenerationReader),
+    /// While messages of changes arrive.
+    Feed(Feed),
+    /// Only its version tells, for which somebody has to ask.
+    Version,
+}
+
+/// What was known before the list is read anew.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    changes: u64,
+    stamp: Option<Stamp>,
+    last: Option<List>,
+}
+
+impl Reading {
+    /// What has to be read so that a record can be judged, besides `fields`, unless the list has changed.
+    pub(crate) fn fields(&self, fields: Fields) -> Fields {
+        self.last.as_ref().map_or(fields, |last| last.epochs.fields(fields))
+    }
 }
 
 impl Tags {
     pub(crate) fn new(coherence: &Coherence) -> Self {
         let proof = match coherence {
-            Coherence::Exclusive => Some(Proof::Exclusive),
-            Coherence::Generations(reader) => Some(Proof::Stamps(reader.clone())),
-            _ => None,
+            Coherence::Exclusive => Proof::Exclusive,
+            Coherence::Generations(reader) => Proof::Stamps(reader.clone()),
+            Coherence::Feed(feed) => Proof::Feed(feed.clone()),
+            _ => Proof::Version,
         };
         Self { proof, read: RwLock::default() }
     }
 
+    /// The key of the record that the list is in.
+    pub(crate) fn key() -> EntryKey {
+        EntryKey::system(NAME)
+    }
+
     /// The current list.
     pub(crate) async fn current(&self, engine: &Engine) -> Result<Arc<Epochs>> {
-        let changes = match self.known() {
-            Ok(epochs) => return Ok(epochs),
-            Err(changes) => changes,
-        };
-        let stamp = match &self.proof {
-            Some(Proof::Stamps(reader)) => reader.stamp(EntryKey::system(NAME).as_str().as_bytes()),
-            _ => None,
-        };
-        let epochs = Arc::new(Self::read(engine).await?);
-        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
-        if read.changes == changes {
-            read.list = Some((stamp, Arc::clone(&epochs)));
+        match self.known() {
+            Ok(epochs) => Ok(epochs),
+            Err(changes) => {
+                let reading = self.begin(changes);
+                self.finish(reading, engine.system(NAME).await?.as_ref())
+            }
         }
-        Ok(epochs)
     }
 
     /// The list as the index has it.
-    pub(crate) async fn read(engine: &Engine) -> Result<Epochs> {
+    pub(crate) async fn of(engine: &Engine) -> Result<Epochs> {
         Epochs::read(engine.system(NAME).await?.as_ref())
     }
 
     /// The list that was read, if it is the current one; otherwise how many times this process changed it so far.
     pub(crate) fn known(&self) -> Result<Arc<Epochs>, u64> {
-        let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
-        let (Some(proof), Some((stamp, epochs))) = (&self.proof, &read.list) else { return Err(read.changes) };
-        let is_current = match (proof, stamp) {
+        let read = self.read();
+        let Some(List { stamp, epochs, .. }) = &read.list else { return Err(read.changes) };
+        let is_current = match (&self.proof, stamp) {
             (Proof::Exclusive, _) => true,
             (Proof::Stamps(reader), Some(stamp)) => reader.is_fresh(*stamp),
-            (Proof::Stamps(_), None) => false,
+            (Proof::Feed(feed), Some(stamp)) => feed.is_fresh(*stamp),
+            (Proof::Stamps(_) | Proof::Feed(_), None) | (Proof::Version, _) => false,
         };
         if is_current { Ok(Arc::clone(epochs)) } else { Err(read.changes) }
     }
 
-    fn forget(&self) {
+    /// To be called before the record of the list is read.
+    pub(crate) fn begin(&self, changes: u64) -> Reading {
+        let stamp = match &self.proof {
+            Proof::Stamps(reader) => reader.stamp(Self::key().as_str().as_bytes()),
+            Proof::Feed(feed) => feed.stamp(Self::key().as_str().as_bytes()),
+            Proof::Exclusive | Proof::Version => None,
+        };
+        Reading { changes, stamp, last: self.read().list.clone() }
+    }
+
+    /// The list in a record that was read. It is kept, unless this process changed it meanwhile.
+    pub(crate) fn finish(&self, reading: Reading, record: Option<&SystemRecord>) -> Result<Arc<Epochs>> {
+        let Reading { changes, stamp, last } = reading;
+        let version = record.map(|record| record.version);
+        let epochs = match last.filter(|last| last.version == version) {
+            Some(same) => same.epochs,
+            None => Arc::new(Epochs::read(record)?),
+        };
         let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
-        read.list = None;
+        if read.changes == changes {
+            read.list = Some(List { stamp, version, epochs: Arc::clone(&epochs) });
+        }
+        Ok(epochs)
+    }
+
+    /// The list that was read last, if its record has this version still.
+    pub(crate) fn of_version(&self, version: Option<Version>) -> Option<Arc<Epochs>> {
+        let read = self.read();
+        read.list.as_ref().filter(|list| list.version == version).map(|list| Arc::clone(&list.epochs))
+    }
+
+    /// Whether what was read last is the list in a record whose bytes were left out.
+    pub(crate) fn is_same(&self, reading: &Reading, version: Option<Version>) -> bool {
+        reading.last.as_ref().is_some_and(|last| last.version == version)
+    }
+
+    /// A change that changes nothing, and whose outcome says which version the list has.
+    pub(crate) fn probe() -> Change {
+        Change::Remove { key: Self::key(), condition: Condition::Absent }
+    }
+
+    /// The version that a [probe](Self::probe) found.
+    pub(crate) fn probed(outcome: &Outcome) -> Option<Version> {
+        if let Outcome::Unmet { current } = outcome { *current } else { None }
+    }
+
+    /// The list as it was read last, however long ago.
+    fn last(&self) -> Option<(Option<Version>, Epochs)> {
+        self.read().list.as_ref().map(|list| (list.version, Epochs::clone(&list.epochs)))
+    }
+
+    /// Forgets what was read before this process changed the list. What it wrote is known where versions prove it.
+    fn forget(&self, wrote: Option<(Version, &Epochs)>) {
+        let is_proven_by_version = matches!(self.proof, Proof::Feed(_) | Proof::Version);
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        let list = |(version, epochs): (_, &Epochs)| List {
+            stamp: None,
+            version: Some(version),
+            epochs: epochs.clone().into(),
+        };
+        read.list = wrote.filter(|_| is_proven_by_version).map(list);
         read.changes += 1;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Read> {
+        self.read.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Core {
     /// Invalidates every entry that has the tag, in this namespace.
     pub(crate) async fn invalidate_tag(&self, tag: &str) -> Result<()> {
+        let invalidated = async {
+            self.engine.check_open()?;
+            self.settle().await?;
+            self.invalidate_tag_now(tag).await
+        };
+        let invalidated = invalidated.await;
+        self.unless_owed(invalidated, || What::Tag(tag.to_owned())).map(drop)
+    }
+
+    /// As [`invalidate_tag`](Self::invalidate_tag), where the index is not sick.
+    pub(crate) async fn invalidate_tag_now(&self, tag: &str) -> Result<()> {
         let scope = self.namespace.as_ref().map_or("", Namespace::name).to_owned();
         self.flights.overtake_all().await;
         let now = self.now();
@@ -202,18 +311,25 @@ impl Core {
             Error::new(ErrorKind::Internal, "the list of invalidated tags cannot be written").source(source)
         })?;
         let written = self.engine.put_system(NAME, text, None, condition).await;
-        self.tags.forget();
+        self.tags.forget(written.as_ref().ok().copied().flatten().map(|version| (version, epochs)));
         Ok(written?.is_some())
     }
 
+    /// Changes the list. With what was read last it begins where that is still the list: the commit says so.
     async fn change_epochs(&self, change: impl Fn(&mut Epochs) -> bool) -> Result<()> {
+        let mut last = self.tags.last();
         for _ in 0..ATTEMPTS {
-            let record = self.engine.system(NAME).await?;
-            let mut epochs = Epochs::read(record.as_ref())?;
+            let (version, mut epochs) = match last.take() {
+                Some(last) => last,
+                None => {
+                    let record = self.engine.system(NAME).await?;
+                    (record.as_ref().map(|record| record.version), Epochs::read(record.as_ref())?)
+                }
+            };
             if !change(&mut epochs) {
                 return Ok(());
             }
-            let condition = record.map_or(Condition::Absent, |record| Condition::Version(record.version));
+            let condition = version.map_or(Condition::Absent, Condition::Version);
             if self.write_epochs(&epochs, condition).await? {
                 return Ok(());
             }

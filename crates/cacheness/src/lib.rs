@@ -4,13 +4,14 @@ mod bundle;
 
 pub use bundle::Bundled;
 pub use cacheness_cache::{
-    Ages, ComputeOptions, CopyOptions, Cursor, Difference, Entry, EntryPage, Error, ErrorKind, EvictionPolicy,
-    Explanation, Field, Filter, GetOptions, GetOrPut, HandlerStats, IntoSize, Key, KeySpec, MemoryConfig, MemoryPolicy,
-    MemoryStats, MigrateOptions, Migrated, MissReason, Nearest, OnInvalid, Op, Problem, PutOptions, Query, Registry,
-    Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader, Verdict, Verified, key, unordered,
+    Ages, BackendHealth, ComputeOptions, CopyOptions, Cursor, Difference, Entry, EntryPage, Error, ErrorKind,
+    EvictionPolicy, Explanation, Field, Filter, GetOptions, GetOrPut, HandlerStats, Health, IntoSize, Key, KeySpec,
+    MemoryConfig, MemoryPolicy, MemoryStats, MigrateOptions, Migrated, MissReason, Nearest, OnBackendError, OnInvalid,
+    Op, Problem, PutOptions, Query, Registry, Result, Size, Stats, StoreParameters, Swept, Ttl, ValueReader, Verdict,
+    Verified, key, unordered,
 };
 pub use cacheness_cache::{
-    Bundle, CacheBuilder, Compression, FileContent, Unordered, canonical_bytes, file, hash_content,
+    Bundle, CacheBuilder, Compression, FileContent, HealthCheck, Unordered, canonical_bytes, file, hash_content,
 };
 pub use sync::{default_cache, reset_default, set_default};
 

@@ -15,12 +15,14 @@ mod contexts;
 mod crash;
 mod damage;
 mod defaults;
+mod degraded;
 mod examples;
 mod explain;
 mod faces;
 mod formats;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod health;
 mod hostile;
 mod idle;
 #[cfg(target_os = "linux")]
@@ -44,10 +46,12 @@ mod read_only;
 mod readers;
 mod registry;
 mod remote;
+mod round_trips;
 #[cfg(unix)]
 mod services;
 mod shapes;
 mod sharing;
+mod skew;
 mod stale;
 mod stores;
 mod support;

@@ -19,9 +19,7 @@ pub(crate) struct Landed {
 impl Core {
     /// The entry of a key, where it takes little to decode. Best effort: without it everybody looks for himself.
     pub(crate) async fn landed(&self, key: Key) -> Option<Arc<Landed>> {
-        let judge = self.judge().await.ok()?;
-        let check = |record: &Record| judge.check(key, record);
-        let lookup = self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), check).await;
+        let (_, lookup) = self.find(key, Fields::VALUE, |judge, record| judge.check(key, record)).await.ok()?;
         let Ok(Lookup::Found(Found { record, stored })) = lookup else { return None };
         if !is_little(&record.content) {
             return None;

@@ -1,13 +1,22 @@
 //! Looking once more at a key, without counting.
 
 use crate::core::{Core, OnInvalid};
+use crate::degraded::Operation;
 use crate::liveness::Judge;
-use crate::{Key, MissReason};
+use crate::{GetOptions, Key, MissReason};
 use cacheness_core::{ErrorKind, Result};
 use cacheness_handlers::Value;
 use cacheness_storage::engine::{Found, Lookup};
 use cacheness_storage::{Condition, Fields, Record, Version};
 use std::time::Duration;
+
+/// What asking for something came to.
+pub(crate) enum Sought<T> {
+    Found(T),
+    Absent,
+    /// A sick backend says nothing, and that is no reason to fail.
+    Sick,
+}
 
 /// What is there right now.
 pub(crate) struct Look<T> {
@@ -24,34 +33,46 @@ pub(crate) struct Before {
 }
 
 impl Core {
+    /// The value of a key with its record, counted.
+    pub(crate) async fn seek_value<T: Value>(&self, key: Key) -> Result<Sought<(T, Record)>> {
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(Sought::Sick);
+        }
+        let read = self.read(key, Fields::VALUE, T::fallback(), GetOptions::new()).await;
+        Ok(match self.unless_sick(Operation::Get, read)? {
+            Some(Some(found)) => Sought::Found(found),
+            Some(None) => Sought::Absent,
+            None => Sought::Sick,
+        })
+    }
+
     pub(crate) async fn look<T: Value>(&self, key: Key) -> Result<Look<T>> {
-        let judge = self.judge().await?;
-        self.look_by(key, &judge, |record| judge.check(key, record)).await
+        self.settle().await?;
+        self.look_by(key, |judge, record| judge.check(key, record)).await
     }
 
     /// The value of a key that may still be served so long after its expiry. What cannot be read is none.
     pub(crate) async fn stale<T: Value>(&self, key: Key, window: Duration) -> Result<Option<T>> {
-        let judge = self.judge().await?;
-        let check = |record: &Record| {
+        let check = |judge: &Judge, record: &Record| {
             judge.check_use(key, record)?;
             let is_kept = record.drop_at.is_some();
             let is_good = record.expires_at.is_some_and(|expires_at| judge.now < expires_at.after(window));
             if is_kept && is_good { Ok(()) } else { Err(MissReason::Expired) }
         };
-        let look = self.look_by(key, &judge, check).await;
+        let look = self.look_by(key, check).await;
         Ok(look.ok().and_then(|look| look.value).map(|(value, _)| value))
     }
 
     async fn look_by<T: Value>(
         &self,
         key: Key,
-        judge: &Judge,
-        check: impl Fn(&Record) -> Result<(), MissReason>,
+        check: impl Fn(&Judge, &Record) -> Result<(), MissReason>,
     ) -> Result<Look<T>> {
+        let judged = |judge: &Judge, record: &Record| check(judge, record).map_err(|reason| (reason, record.version));
+        let (judge, lookup) = self.find(key, Fields::VALUE, judged).await?;
         let epoch = judge.epochs.epoch;
         let missing = |unchanged| Ok(Look { value: None, before: Before { unchanged, epoch } });
-        let judged = |record: &Record| check(record).map_err(|reason| (reason, record.version));
-        let (unchanged, error) = match self.engine.find(&key.entry_key(), judge.fields(Fields::VALUE), judged).await {
+        let (unchanged, error) = match lookup {
             Ok(Lookup::Absent | Lookup::Refused((MissReason::Expired, _))) => {
                 return missing(Condition::AbsentUnless(judge.live()));
             }

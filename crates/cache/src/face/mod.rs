@@ -2,6 +2,7 @@
 
 mod compute;
 mod explain;
+mod health;
 mod manage;
 mod read;
 mod store;

@@ -1,6 +1,7 @@
 //! Storing.
 
 use crate::core::{When, resolved};
+use crate::degraded::GivenState;
 use crate::key::Encoding;
 use crate::options::check_ttl;
 use crate::{CopyOptions, Key, PutOptions, future, sync};
@@ -120,8 +121,11 @@ faces! {
     ///
     /// As `put_reader` and `put_with`.
     pub fn put_reader_with[K: Serialize](&self, key: K, reader: impl Read + Send + 'static, options: PutOptions) -> Key {
-        prepare(core, _face) { Ok((core.prepare_put(key, options)?, Source::reader(reader)?)) }
-        run(core, (put, source)) { core.put(put, source).await }
+        prepare(core, _face) {
+            let given = GivenState::default();
+            Ok((core.prepare_put(key, options)?, Source::reader(given.watch(reader))?, given))
+        }
+        run(core, (put, source, given)) { core.put_given(put, source, &given).await }
     }
 
     /// Stores the bytes that a reader gives, of any number, in constant memory. They come back as a `Vec<u8>`, or by
@@ -132,9 +136,10 @@ faces! {
     /// As `put`; [`Storage`](crate::ErrorKind::Storage) when the reader fails: nothing is stored then.
     pub fn put_reader[K: Serialize](&self, key: K, reader: impl Read + Send + 'static) -> Key {
         prepare(core, _face) {
-            Ok((core.prepare_put(key, PutOptions::new())?, Source::reader(reader)?))
+            let given = GivenState::default();
+            Ok((core.prepare_put(key, PutOptions::new())?, Source::reader(given.watch(reader))?, given))
         }
-        run(core, (put, source)) { core.put(put, source).await }
+        run(core, (put, source, given)) { core.put_given(put, source, &given).await }
     }
 
     /// Stores a value only where there is no live entry; says whether it did. Of many who do so at once, one does.

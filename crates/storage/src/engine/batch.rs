@@ -130,17 +130,27 @@ impl Engine {
     }
 
     async fn change_many(&self, changes: Vec<Change>) -> Result<u64> {
+        let outcomes = self.change(changes).await?;
+        let met = |outcome: &&Outcome| matches!(outcome, Outcome::Applied { previous: Some(_), .. });
+        Ok(outcomes.iter().filter(met).count() as u64)
+    }
+
+    /// Makes changes in one commit, each on its own condition; says what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_many`](Self::remove_many).
+    pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<Outcome>> {
         self.check_writable()?;
         let count = changes.len();
-        let outcomes = self.commit_and_forget(changes).await?;
-        let mut applied = 0;
-        for outcome in outcomes.iter().take(count) {
-            if let Outcome::Applied { previous, condemned } = outcome {
-                applied += u64::from(previous.is_some());
+        let mut outcomes = self.commit_and_forget(changes).await?;
+        outcomes.truncate(count);
+        for outcome in &outcomes {
+            if let Outcome::Applied { condemned, .. } = outcome {
                 self.delete_replaced(condemned).await;
             }
         }
-        Ok(applied)
+        Ok(outcomes)
     }
 
     /// Opens the values of keys, in their order, after one round trip to the index. `judge` as in [`find`](Self::find).
@@ -154,8 +164,22 @@ impl Engine {
         fields: Fields,
         judge: impl Fn(usize, &Record) -> Result<(), J>,
     ) -> Result<Vec<Lookup<J>>> {
-        self.check_open()?;
-        let records = self.metadata().get(keys, fields).await?;
+        let records = self.records(keys, fields).await?;
+        self.open_values(records, keys, fields, judge).await
+    }
+
+    /// Opens the values of records that were just read, in the order of their keys. `judge` as in [`find`](Self::find).
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub async fn open_values<J>(
+        &self,
+        records: Vec<Option<Record>>,
+        keys: &[EntryKey],
+        fields: Fields,
+        judge: impl Fn(usize, &Record) -> Result<(), J>,
+    ) -> Result<Vec<Lookup<J>>> {
         let mut found = Vec::with_capacity(keys.len());
         for (place, (record, key)) in records.into_iter().zip(keys).enumerate() {
             let Some(record) = record else {

@@ -101,7 +101,7 @@ impl Engine {
     /// [`ErrorKind::Closed`], and what the index returns.
     pub async fn stats(&self) -> Result<MetadataStats> {
         self.check_open()?;
-        self.metadata.stats().await
+        Self::timed(self.time.as_deref(), self.metadata.stats()).await
     }
 
     /// Closes the store: later calls fail, and both backends release what they hold. A second close is no error.

@@ -11,6 +11,8 @@ mod leftover;
 mod manage;
 mod marker;
 mod migrate;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod observed;
 mod options;
 mod payload;
 mod pipeline;
@@ -21,6 +23,7 @@ mod source;
 mod staging;
 mod sweep;
 mod system;
+mod time;
 mod together;
 mod verify;
 mod write;
@@ -40,12 +43,13 @@ pub use verify::{Problem, Verified};
 pub use write::{NewEntry, Written};
 
 use crate::layers::hop;
-use crate::{BlobBackend, BlobId, Change, DigestAlgorithm, MetadataBackend, StoreId, Version};
+use crate::{BlobBackend, BlobId, Change, DigestAlgorithm, Locality, MetadataBackend, StoreId, Version};
 use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
 use cacheness_handlers::HandlerRegistry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use time::SharedTime;
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ pub struct Engine {
     handlers: HandlerRegistry,
     driver: Driver,
     clock: Arc<dyn Clock>,
+    /// The same clock, where it has to be set by that of the index.
+    time: Option<Arc<SharedTime>>,
     rng: Arc<dyn Rng>,
     options: EngineOptions,
     store: StoreId,
@@ -104,6 +110,8 @@ impl Engine {
     pub async fn open(parts: Parts) -> Result<Self> {
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
         let parts = if_mixed(parts);
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        let parts = observed::observed(parts);
         let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
         let placement = if blocking { Placement::Local } else { Placement::Remote };
         let driver = Driver::new(parts.runtime.clone(), placement)?;
@@ -112,9 +120,15 @@ impl Engine {
         if options.content_addressable {
             options.digest = DigestAlgorithm::Blake3;
         }
+        let is_shared = metadata.info().locality == Locality::Shared;
+        let time = is_shared.then(|| Arc::new(SharedTime::new(clock.clone())));
+        if time.is_some() {
+            Self::timed(time.as_deref(), metadata.stats()).await?;
+        }
+        let clock = time.clone().map_or(clock, |time| time as Arc<dyn Clock>);
         let closed = AtomicBool::new(false);
         let (deleted, uses) = (Mutex::default(), Mutex::default());
-        Ok(Self { metadata, blobs, handlers, driver, clock, rng, options, store, closed, deleted, uses })
+        Ok(Self { metadata, blobs, handlers, driver, clock, time, rng, options, store, closed, deleted, uses })
     }
 
     /// The identity of the store.
@@ -132,7 +146,7 @@ impl Engine {
         &self.driver
     }
 
-    /// Its clock.
+    /// Its clock: the machine's, set by that of an index that many machines share.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }

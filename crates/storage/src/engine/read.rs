@@ -50,6 +50,16 @@ impl Engine {
         Ok(self.metadata.get(std::slice::from_ref(key), fields).await?.pop().flatten())
     }
 
+    /// The records of keys, in their order, after one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record).
+    pub async fn records(&self, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
+        self.check_open()?;
+        self.metadata.get(keys, fields).await
+    }
+
     /// Opens the value of a key. `judge` sees the record before its bytes are opened, and again whenever another
     /// version took its place meanwhile.
     ///
@@ -63,7 +73,23 @@ impl Engine {
         fields: Fields,
         judge: impl Fn(&Record) -> Result<(), J>,
     ) -> Result<Lookup<J>> {
-        let Some(mut record) = self.record(key, fields).await? else { return Ok(Lookup::Absent) };
+        let record = self.record(key, fields).await?;
+        self.open_value(record, key, fields, judge).await
+    }
+
+    /// Opens the value of a record that was just read; otherwise as [`find`](Self::find).
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub async fn open_value<J>(
+        &self,
+        record: Option<Record>,
+        key: &EntryKey,
+        fields: Fields,
+        judge: impl Fn(&Record) -> Result<(), J>,
+    ) -> Result<Lookup<J>> {
+        let Some(mut record) = record else { return Ok(Lookup::Absent) };
         let mut start = None;
         loop {
             if let Err(verdict) = judge(&record) {

@@ -20,6 +20,14 @@ pub struct SystemRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+impl From<Record> for SystemRecord {
+    /// Without its bytes when they were not read.
+    fn from(record: Record) -> Self {
+        let bytes = if let Location::Inline(bytes) = record.location { bytes } else { Bytes::new() };
+        Self { bytes, version: record.version, expires_at: record.expires_at }
+    }
+}
+
 impl Engine {
     /// Reads a record of the family's own.
     ///
@@ -28,10 +36,17 @@ impl Engine {
     /// [`Closed`](crate::ErrorKind::Closed), and what the index returns.
     pub async fn system(&self, name: &str) -> Result<Option<SystemRecord>> {
         let record = self.record(&EntryKey::system(name), Fields::VALUE).await?;
-        Ok(record.map(|record| {
-            let bytes = if let Location::Inline(bytes) = record.location { bytes } else { Bytes::new() };
-            SystemRecord { bytes, version: record.version, expires_at: record.expires_at }
-        }))
+        Ok(record.map(SystemRecord::from))
+    }
+
+    /// Reads records of the family's own in one round trip, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As [`system`](Self::system).
+    pub async fn systems<const N: usize>(&self, names: [&str; N]) -> Result<[Option<SystemRecord>; N]> {
+        let mut records = self.records(&names.map(EntryKey::system), Fields::VALUE).await?.into_iter();
+        Ok(names.map(|_| records.next().flatten().map(SystemRecord::from)))
     }
 
     /// Writes a record of the family's own where it meets the condition; returns its version then.

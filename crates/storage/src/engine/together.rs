@@ -75,6 +75,7 @@ impl Engine {
             handlers: self.handlers.clone(),
             driver: driver.clone(),
             clock: self.clock.clone(),
+            time: self.time.clone(),
             rng: self.rng.clone(),
             options: self.options.clone(),
             store: self.store,
