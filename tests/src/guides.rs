@@ -12,6 +12,7 @@ guides! {
     computing: "computing.md";
     handlers: "handlers.md";
     keys: "keys.md";
+    layers: "layers.md";
     limits: "limits.md";
     memory: "memory.md";
     plugin_backend: "plugin-backend.md";

@@ -37,7 +37,8 @@ impl Staged {
 pub struct PutBlob {
     /// What a successful put survives.
     pub durability: Durability,
-    /// The digest of the payload, kept where `head` finds it.
+    /// The digest of what whoever puts the blob calls its payload, kept where `head` finds it. The engine's is that of a
+    /// value's stored bytes, without the trailer behind them: a backend keeps it, and compares it with nothing.
     pub digest: Option<Digest>,
     /// The media type.
     pub content_type: Option<String>,

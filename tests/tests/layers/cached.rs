@@ -4,10 +4,12 @@ use crate::script::{Blobs, Failure, Script};
 use crate::{noise, put, read, read_with};
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness_storage::layers::{Cached, CachedStats};
-use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, GetBlob, OpenContext, block_on};
+use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, GetBlob, OpenContext, Payload, Result, block_on};
 use cacheness_testkit::records::blob;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tempfile::TempDir;
 
 /// Scripted remote blobs with local copies in a directory.
@@ -232,18 +234,60 @@ fn many_callers_of_a_blob_fetch_it_once() {
 }
 
 #[test]
-fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves() {
-    let place = Place::new(1 << 30, false);
-    place.elsewhere(blob(1), &noise(10));
-    place.script.hold();
-    place.script.fail([Failure::before(ErrorKind::Unavailable)]);
-    let answers = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| read(&*place.blobs, blob(1)).is_ok())).collect();
-        place.script.wait_inside(1);
-        place.script.release();
-        callers.into_iter().map(|caller| caller.join().unwrap()).filter(|answered| *answered).count()
-    });
-    assert_eq!(answers, 3);
+fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves_and_at_once() {
+    // Neither blocks, so that nothing hops and each poll leads as far as it can.
+    let (remote, script) = scripted_remote();
+    let cached = Cached::in_backend(Blobs::in_memory(false), 10_000_u64);
+    let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
+    let id = blob(1);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut callers: Vec<_> = (0..4).map(|_| blobs.get(&id, GetBlob::default())).collect();
+    let mut poll_all = |callers: &mut [Get<'_>]| {
+        let mut answers = callers.iter_mut().map(|caller: &mut Get<'_>| caller.as_mut().poll(&mut context));
+        answers.find_map(|answer| if let Poll::Ready(answer) = answer { Some(answer) } else { None })
+    };
+    script.hold();
+    for _ in 0..10 {
+        assert!(poll_all(&mut callers).is_none());
+    }
+    assert_eq!(script.inside(), 1);
+    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.release();
+    let failed = poll_all(&mut callers[..1]).unwrap();
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
+    drop(callers.remove(0));
+    script.hold();
+    for _ in 0..10 {
+        assert!(poll_all(&mut callers).is_none());
+    }
+    assert_eq!(script.inside(), 3);
+    script.release();
+    for caller in callers {
+        assert!(block_on(caller).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_local_place_that_blocks_is_asked_elsewhere_while_the_remote_does_not() {
+    for blocking in [true, false] {
+        let (remote, copies) = (Blobs::in_memory(blocking), Blobs::in_memory(true));
+        let script = copies.script.clone();
+        let cached = Cached::in_backend(copies, 10_000_u64);
+        let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
+        put(&*blobs, blob(1), &noise(10)).unwrap();
+        read(&*blobs, blob(1)).unwrap();
+        assert_eq!(script.threads().contains(&std::thread::current().id()), blocking);
+    }
+}
+
+/// A get that is under way.
+type Get<'a> = Pin<Box<dyn Future<Output = Result<Option<Payload>>> + Send + 'a>>;
+
+fn scripted_remote() -> (Blobs, Arc<Script>) {
+    let remote = Blobs::in_memory(false);
+    put(&*remote.inner(), blob(1), &noise(10)).unwrap();
+    let script = remote.script.clone();
+    (remote, script)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use cacheness_storage::{
     ErrorKind, Fields, GetBlob, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Payload,
     PutBlob, Query, Reclaim, Reclaimed, Record, Result, Runtime, Staged, async_trait,
 };
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::path::Path;
@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, Waker};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 /// What happens to the next calls, and what calls there were.
@@ -27,6 +28,7 @@ pub(crate) struct Script {
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<&'static str>,
+    threads: HashSet<ThreadId>,
     failures: VecDeque<Failure>,
     down: Option<ErrorKind>,
     held: bool,
@@ -40,21 +42,28 @@ pub(crate) struct Failure {
     kind: ErrorKind,
     happened: bool,
     retryable: Option<bool>,
+    call: Option<&'static str>,
 }
 
 impl Failure {
     /// Before anything happened.
     pub(crate) fn before(kind: ErrorKind) -> Self {
-        Self { kind, happened: false, retryable: None }
+        Self { kind, happened: false, retryable: None, call: None }
     }
 
     /// After it happened: the answer is lost.
     pub(crate) fn after(kind: ErrorKind) -> Self {
-        Self { kind, happened: true, retryable: None }
+        Self { kind, happened: true, retryable: None, call: None }
     }
 
     pub(crate) fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = Some(retryable);
+        self
+    }
+
+    /// The next call of that name; others go through until then.
+    pub(crate) fn of(mut self, call: &'static str) -> Self {
+        self.call = Some(call);
         self
     }
 
@@ -107,6 +116,11 @@ impl Script {
         std::mem::take(&mut self.state.lock().unwrap().calls)
     }
 
+    /// The threads of all calls.
+    pub(crate) fn threads(&self) -> HashSet<ThreadId> {
+        self.state.lock().unwrap().threads.clone()
+    }
+
     async fn play<R>(&self, name: &'static str, blocking: bool, call: impl Future<Output = Result<R>>) -> Result<R> {
         let _inside = Inside::enter(self, name);
         if blocking {
@@ -129,7 +143,8 @@ impl Script {
         }
         let failure = {
             let mut state = self.state.lock().unwrap();
-            state.down.map(Failure::before).or_else(|| state.failures.pop_front())
+            let meant = |failure: &mut Failure| failure.call.is_none_or(|call| call == name);
+            state.down.map(Failure::before).or_else(|| state.failures.pop_front_if(meant))
         };
         match failure {
             None => call.await,
@@ -145,6 +160,7 @@ impl<'s> Inside<'s> {
     fn enter(script: &'s Script, name: &'static str) -> Self {
         let mut state = script.state.lock().unwrap();
         state.calls.push(name);
+        state.threads.insert(std::thread::current().id());
         state.inside += 1;
         script.changed.notify_all();
         Self(script)
