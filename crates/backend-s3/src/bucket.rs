@@ -12,7 +12,6 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// The store below a prefix of a bucket.
-#[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) client: Client,
     pub(crate) config: S3Config,
@@ -63,13 +62,15 @@ impl Bucket {
     pub(crate) async fn check_bucket(&self) -> Result<()> {
         match self.client.head_bucket().bucket(self.name()).send().await {
             Ok(_) => Ok(()),
-            Err(failure) if failure::status(&failure) == 404 => {
-                Err(Error::new(ErrorKind::Config, format!("there is no bucket {:?}", self.name()))
-                    .advice("create it, or correct the name"))
-            }
+            Err(failure) if failure::status(&failure) == 404 => Err(no_bucket()),
             Err(failure) => fail(failure),
         }
     }
+}
+
+/// There is no bucket of that name.
+pub(crate) fn no_bucket() -> Error {
+    Error::new(ErrorKind::Config, "there is no such bucket").advice("create it, or correct the name")
 }
 
 /// There is a blob of that name.

@@ -1,5 +1,6 @@
 //! What the SDK and the store say went wrong, as one line and a kind. Nothing of a request is ever shown: it is signed.
 
+use crate::bucket::no_bucket;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use cacheness_storage::{Error, ErrorKind, Result};
@@ -119,7 +120,7 @@ fn answered<E: ProvideErrorMetadata + StdError + 'static>(failure: &Failure<E>) 
     let (code, status) = (code(failure), status(failure));
     let make = |kind, message: &'static str, advice: &'static str| Error::new(kind, message).advice(advice);
     match (code, status) {
-        ("NoSuchBucket", _) => make(Config, "there is no such bucket", "create it, or correct the name"),
+        ("NoSuchBucket", _) => no_bucket(),
         ("ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException" | "RequestExpired", _) => {
             make(Permission, "the credentials have expired", "renew them")
         }

@@ -5,6 +5,8 @@ use crate::failure::error;
 use aws_sdk_s3::presigning::PresigningConfig;
 use cacheness_storage::{BlobId, Error, ErrorKind, Result};
 use std::time::Duration;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 /// No signature is valid for longer.
 const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -25,7 +27,9 @@ impl S3Blobs {
                 return Err(Error::new(ErrorKind::Config, "a URL can be valid for one second to seven days"));
             };
             let request = bucket.client.get_object().bucket(bucket.name()).key(bucket.layout.key(id));
-            let presigned = request.presigned(config).await.map_err(|failure| error(&failure))?;
+            // The SDK would log the whole URL.
+            let presigned = request.presigned(config).with_subscriber(NoSubscriber::new());
+            let presigned = presigned.await.map_err(|failure| error(&failure))?;
             Ok(presigned.uri().to_owned())
         })
         .await

@@ -1,7 +1,4 @@
 //! A bucket of the test server, a prefix of its own for every test, and a runtime that says it drives I/O.
-#![allow(dead_code, reason = "not every test needs every part")]
-
-pub mod relay;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -17,26 +14,26 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// Where all tests of this crate keep their prefixes.
-pub const BUCKET: &str = "cacheness-backend-s3";
+pub(crate) const BUCKET: &str = "cacheness-backend-s3";
 
 static TOKIO: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
 /// Runs a test on tokio.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     TOKIO.block_on(test)
 }
 
 /// The server of the tests: its endpoint and the keys to it.
 #[derive(Debug, Clone)]
-pub struct Server {
-    pub endpoint: String,
-    pub access: String,
-    pub secret: String,
+pub(crate) struct Server {
+    pub(crate) endpoint: String,
+    pub(crate) access: String,
+    pub(crate) secret: String,
 }
 
 /// The server that the environment names.
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     let url = services::s3();
     let (scheme, rest) = url.split_once("://").unwrap();
     let (keys, host) = rest.rsplit_once('@').unwrap();
@@ -46,17 +43,17 @@ pub fn server() -> Server {
 
 impl Server {
     /// `host:port`.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.endpoint.split_once("://").unwrap().1.trim_end_matches('/')
     }
 
     /// The same server behind another port of this machine.
-    pub fn behind(&self, port: u16) -> Self {
+    pub(crate) fn behind(&self, port: u16) -> Self {
         Self { endpoint: format!("http://127.0.0.1:{port}"), ..self.clone() }
     }
 
     /// A client for what the backend does not do.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let keys = Credentials::new(&self.access, &self.secret, None, None, "tests");
         let http = aws_smithy_http_client::Builder::new().build_http();
         let config = Builder::new()
@@ -70,7 +67,7 @@ impl Server {
     }
 
     /// The options of a store below a prefix.
-    pub fn config(&self, prefix: &str) -> S3Config {
+    pub(crate) fn config(&self, prefix: &str) -> S3Config {
         S3Config::new(BUCKET)
             .prefix(prefix)
             .region("us-east-1")
@@ -80,7 +77,7 @@ impl Server {
 }
 
 /// Makes the bucket, once.
-pub async fn bucket() {
+pub(crate) async fn bucket() {
     static MADE: OnceCell<()> = OnceCell::const_new();
     let make = async || {
         let made = server().client().create_bucket().bucket(BUCKET).send().await;
@@ -93,14 +90,14 @@ pub async fn bucket() {
 }
 
 /// A prefix that no other test has.
-pub fn prefix() -> String {
+pub(crate) fn prefix() -> String {
     let bytes: [u8; 8] = cacheness_core::rng::random(&SystemRng).unwrap();
     format!("test-{}", cacheness_core::hex::Hex(&bytes))
 }
 
 /// Says that it drives I/O, as a cache on tokio does.
 #[derive(Debug)]
-pub struct OnTokio;
+pub(crate) struct OnTokio;
 
 impl Runtime for OnTokio {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -124,38 +121,38 @@ impl Runtime for OnTokio {
 }
 
 /// A context on tokio.
-pub fn context() -> OpenContext {
+pub(crate) fn context() -> OpenContext {
     OpenContext::new().runtime(Arc::new(OnTokio))
 }
 
 /// A store below a new prefix, and the prefix.
-pub async fn store() -> (S3Blobs, String) {
+pub(crate) async fn store() -> (S3Blobs, String) {
     bucket().await;
     let prefix = prefix();
     (S3Blobs::open(server().config(&prefix), &context()).await.unwrap(), prefix)
 }
 
 /// A store behind an endpoint.
-pub async fn open(config: S3Config) -> S3Blobs {
+pub(crate) async fn open(config: S3Config) -> S3Blobs {
     bucket().await;
     S3Blobs::open(config, &context()).await.unwrap()
 }
 
-pub fn blob(n: u64) -> BlobId {
+pub(crate) fn blob(n: u64) -> BlobId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&n.to_be_bytes());
     BlobId::from_bytes(bytes)
 }
 
 /// So many bytes without a pattern.
-pub fn noise(size: usize) -> Bytes {
+pub(crate) fn noise(size: usize) -> Bytes {
     let mut bytes = vec![0; size];
     SeededRng::new(size as u64).fill(&mut bytes).unwrap();
     bytes.into()
 }
 
 /// The bytes in a file.
-pub fn staged(bytes: &Bytes) -> Staged {
+pub(crate) fn staged(bytes: &Bytes) -> Staged {
     let mut spool = cacheness_handlers::Spool::new(0, None);
     spool.write_all(bytes).unwrap();
     match spool.finish().unwrap() {
@@ -164,15 +161,15 @@ pub fn staged(bytes: &Bytes) -> Staged {
     }
 }
 
-pub async fn put(store: &S3Blobs, id: BlobId, bytes: &Bytes) {
+pub(crate) async fn put(store: &S3Blobs, id: BlobId, bytes: &Bytes) {
     store.put(&id, Staged::Bytes(bytes.clone()), PutBlob::default()).await.unwrap();
 }
 
-pub async fn read(store: &S3Blobs, id: BlobId) -> Option<Bytes> {
+pub(crate) async fn read(store: &S3Blobs, id: BlobId) -> Option<Bytes> {
     store.get(&id, GetBlob::default()).await.unwrap().map(bytes_of)
 }
 
-pub fn bytes_of(payload: Payload) -> Bytes {
+pub(crate) fn bytes_of(payload: Payload) -> Bytes {
     match payload.body {
         Body::Bytes(bytes) => bytes,
         Body::File { file, size } => {
@@ -186,7 +183,7 @@ pub fn bytes_of(payload: Payload) -> Bytes {
 }
 
 /// The keys below a prefix, as the server lists them.
-pub async fn keys(prefix: &str) -> Vec<String> {
+pub(crate) async fn keys(prefix: &str) -> Vec<String> {
     let client = server().client();
     let mut pages = client.list_objects_v2().bucket(BUCKET).prefix(format!("{prefix}/")).into_paginator().send();
     let mut keys = Vec::new();
@@ -197,7 +194,7 @@ pub async fn keys(prefix: &str) -> Vec<String> {
 }
 
 /// The uploads in parts below a prefix that were begun and not ended.
-pub async fn uploads(prefix: &str) -> Vec<String> {
+pub(crate) async fn uploads(prefix: &str) -> Vec<String> {
     let client = server().client();
     let page = client.list_multipart_uploads().bucket(BUCKET).prefix(format!("{prefix}/")).send().await.unwrap();
     page.uploads().iter().filter_map(|upload| upload.key().map(str::to_owned)).collect()

@@ -1,6 +1,6 @@
-//! The blob contract, over keys in folders, keys without, and blobs that always travel in parts and by way of files.
+//! The blob contract, over keys in folders, keys without, and blobs that are read by way of files.
 
-mod common;
+use crate::common;
 
 use cacheness_backend_s3::{S3Blobs, S3Config};
 use cacheness_testkit::BlobSubject;
@@ -27,7 +27,7 @@ mod in_one_folder {
     cacheness_testkit::blob_suite!(super::subject(|config| config.shard_chars = 0));
 }
 
-mod in_parts {
+mod by_way_of_files {
     cacheness_testkit::blob_suite!(super::subject(|config| {
         config.part_size = 5 << 20;
         config.multipart_threshold = 5 << 20;

@@ -1,1 +1,0 @@
-//! A relay between the backend and its server.

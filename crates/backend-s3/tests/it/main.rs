@@ -1,0 +1,17 @@
+//! The backend before a real server, and what a relay shows and does on the wire between them.
+
+mod common;
+mod relay;
+
+mod conformance;
+mod failures;
+mod keys;
+mod listing;
+mod memory;
+mod multipart;
+mod opening;
+mod presigned;
+mod reading;
+mod secrets;
+mod usage;
+mod wire;
