@@ -45,7 +45,9 @@ pub(super) async fn a_read_only_opening_reads_what_a_writable_one_reads(subject:
         let mut found = store.blobs(&named).await?;
         found.sort_by_key(|blob| blob.id);
         assert_eq!(found, blobs);
-        assert_eq!(store.stats().await?.now, NOW, "it goes by the clock it was given");
+        if store.info().locality != Locality::Shared {
+            assert_eq!(store.stats().await?.now, NOW, "it goes by the clock it was given");
+        }
         assert!(store.info().capabilities.read_only);
         store.close().await?;
         let error = store.get(&["complete".into()], Fields::ALL).await.err();

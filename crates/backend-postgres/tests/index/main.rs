@@ -1,0 +1,4 @@
+//! The PostgreSQL index, by a real server.
+
+mod common;
+mod conformance;
