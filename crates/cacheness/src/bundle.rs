@@ -18,6 +18,10 @@ impl Bundle for Bundled {
         cacheness_backend_fs::json::register(&mut registry.backends)?;
         #[cfg(feature = "sqlite")]
         cacheness_backend_sqlite::register(&mut registry.backends)?;
+        #[cfg(feature = "postgres")]
+        cacheness_backend_postgres::register(&mut registry.backends)?;
+        #[cfg(feature = "s3")]
+        cacheness_backend_s3::register(&mut registry.backends)?;
         #[cfg(feature = "ndarray")]
         cacheness_handler_ndarray::register(&mut registry.handlers)?;
         Ok(registry.built_in())

@@ -158,6 +158,10 @@ pub mod storage {
 pub mod backends {
     #[cfg(feature = "fs")]
     pub use cacheness_backend_fs as fs;
+    #[cfg(feature = "postgres")]
+    pub use cacheness_backend_postgres as postgres;
+    #[cfg(feature = "s3")]
+    pub use cacheness_backend_s3 as s3;
     #[cfg(feature = "sqlite")]
     pub use cacheness_backend_sqlite as sqlite;
     pub use cacheness_storage::memory;

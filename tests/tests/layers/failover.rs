@@ -270,6 +270,10 @@ impl BlobBackend for Forgetful {
         Ok(Vec::new())
     }
 
+    async fn discard_remnants(&self, _: cacheness_storage::Timestamp) -> cacheness_storage::Result<u64> {
+        Ok(0)
+    }
+
     async fn close(&self) -> cacheness_storage::Result<()> {
         Ok(())
     }

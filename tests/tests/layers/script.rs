@@ -5,7 +5,7 @@ use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{
     BackendInfo, BlobBackend, BlobId, BlobInfo, BlobQuery, BlobRecord, Change, Coherence, Cursor, EntryKey, Error,
     ErrorKind, Fields, GetBlob, Locality, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, Payload,
-    PutBlob, Query, Reclaim, Reclaimed, Record, Result, Runtime, Staged, async_trait,
+    PutBlob, Query, Reclaim, Reclaimed, Record, Result, Runtime, Staged, Timestamp, async_trait,
 };
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -256,6 +256,10 @@ impl BlobBackend for Blobs {
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
         self.script.play("list", self.blocking, self.inner.list(after, limit)).await
+    }
+
+    async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
+        self.script.play("discard remnants", self.blocking, self.inner.discard_remnants(before)).await
     }
 
     async fn close(&self) -> Result<()> {
