@@ -6,6 +6,8 @@ pub mod crash;
 #[cfg(target_os = "linux")]
 pub mod full_disk;
 pub mod metadata;
+#[cfg(unix)]
+pub mod proxy;
 pub mod records;
 pub mod services;
 #[cfg(target_os = "linux")]
