@@ -14,6 +14,7 @@ pub mod services;
 pub mod syscalls;
 
 mod handler;
+mod need;
 mod poll;
 mod rng;
 #[cfg(unix)]

@@ -47,6 +47,7 @@ pub use answer::Answer;
 pub use fault::{Direction, Fault, Requests};
 pub use http::RequestHead;
 
+use crate::need::fail;
 use door::Door;
 use shared::Shared;
 use std::io;
@@ -176,7 +177,6 @@ fn not_found() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the host has no address")
 }
 
-#[expect(clippy::panic, reason = "a test that cannot have its proxy fails")]
 fn impossible(what: &str, error: &io::Error) -> ! {
-    panic!("the proxy cannot {what}: {error}")
+    fail(format!("the proxy cannot {what}: {error}"))
 }

@@ -64,6 +64,18 @@ fn the_next_requests_that_match_are_answered_in_the_server_s_place() {
 }
 
 #[test]
+fn an_answer_reaches_a_client_that_still_sends() {
+    let (_server, proxy) = http();
+    proxy.inject(Fault::Answer(Requests::all(), Answer::internal_error()));
+    let mut client = connect(proxy.address());
+    let body = vec![0; 16 << 20];
+    write!(client, "PUT / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+    client.write_all(&body).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(all(&mut client).contains("<Code>InternalError</Code>"));
+}
+
+#[test]
 fn an_answer_to_head_has_no_body() {
     let (_server, proxy) = http();
     proxy.inject(Fault::Answer(Requests::all(), Answer::expired_token()));

@@ -1,0 +1,9 @@
+//! What a test needs and cannot have.
+
+use std::panic::panic_any;
+
+/// Fails the test that calls this.
+#[track_caller]
+pub(crate) fn fail(reason: String) -> ! {
+    panic_any(reason)
+}
