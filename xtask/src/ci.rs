@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{BROKEN, Failure, Result};
 use crate::workspace::Workspace;
-use crate::{bench, examples, fuzz, package, process, test, third_party, tidy};
+use crate::{bench, examples, fuzz, package, process, services, test, third_party, tidy};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask ci
 
 Runs all stages in order and prints how long each took: fmt, clippy (all features; the facade with its default features
-and with none), test, third-party, fuzz, bench, examples, docs, tidy, deny, package. A failed stage does not stop the next
+and with none), test, third-party, s3-endpoint, fuzz, bench, examples, docs, tidy, deny, package. A failed stage does not stop the next
 one, but code that does not compile does. `.ci/run` calls this after installing what it needs.";
 
 /// Feature sets that are promised to build without a warning, each in one call of clippy.
@@ -34,6 +34,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "clippy", run: |workspace, _| clippy(workspace) },
     Stage { name: "test", run: run_tests },
     Stage { name: "third-party", run: |workspace, _| third_party::check(workspace) },
+    Stage { name: "s3-endpoint", run: |workspace, _| services::check(workspace) },
     Stage { name: "fuzz", run: |workspace, _| fuzz::glance(workspace, FUZZ_SECONDS) },
     Stage { name: "bench", run: |workspace, _| bench::check(workspace) },
     Stage { name: "examples", run: |workspace, _| examples::check(workspace) },

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
+use crate::third_party;
 use crate::workspace::Workspace;
 
 pub(crate) const HELP: &str = "\
@@ -118,6 +119,16 @@ fn install_postgres() {
     if servers::postgres::binaries().is_none() {
         crate::tools::install("postgresql");
     }
+}
+
+/// Whether the endpoint is formatted, lints clean and depends on nothing that it may not.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let endpoint = workspace.nested(ENDPOINT)?;
+    third_party::lint(&endpoint)?;
+    // It needs not all the licences that the workspace allows.
+    let allowed = ["--allow", "license-not-encountered"];
+    let deny = [&["deny", "--all-features", "check"], &allowed[..], &["bans", "licenses", "sources"]].concat();
+    third_party::cargo(&endpoint, &deny)
 }
 
 /// Compiles the endpoint and returns the path of its program.

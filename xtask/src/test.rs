@@ -14,9 +14,9 @@ use crate::{features, process, services, third_party, tools};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--postgres URL] [--s3 URL] [-- FILTER...]
 
-Builds the workspace with the promised features and its examples, the crate of tests/third-party and the program of tests/s3-endpoint, runs all unit,
-integration and documentation tests, writes the names of those that passed to <target>/xtask/tests.txt and checks that
-every test named in docs/features/status.txt is among them. The last line is `N passed, N failed`.
+Builds the workspace with the promised features and its examples, the crate of tests/third-party and the program of
+tests/s3-endpoint, runs all unit, integration and documentation tests, writes the names of those that passed to
+<target>/xtask/tests.txt and checks that every test named in docs/features/status.txt is among them. The last line is `N passed, N failed`.
 
 The tests of power loss and I/O errors need strace: where it is missing it is installed, if root runs this on Debian or
 Ubuntu.

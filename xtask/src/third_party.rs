@@ -30,11 +30,16 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             )));
         }
     }
-    cargo(&stranger, &["fmt", "--check"])?;
+    lint(&stranger)
+}
+
+/// Whether a workspace of its own is formatted and lints clean.
+pub(crate) fn lint(nested: &Workspace) -> Result<()> {
+    cargo(nested, &["fmt", "--check"])?;
     let mut clippy = vec!["clippy", "--all-targets"];
     clippy.extend(OPTIONS);
     clippy.extend(["--", "-D", "warnings"]);
-    cargo(&stranger, &clippy)
+    cargo(nested, &clippy)
 }
 
 /// Crates of ours that a package depends on beyond those it needs.
@@ -43,14 +48,15 @@ fn beyond(package: &Package) -> Vec<&str> {
     ours.filter(|on| !OURS.contains(&(on.name.as_str(), on.is_dev))).map(|on| on.name.as_str()).collect()
 }
 
-fn cargo(stranger: &Workspace, arguments: &[&str]) -> Result<()> {
-    let mut command = process::command("cargo", arguments, &stranger.root);
-    command.env("CARGO_TARGET_DIR", &stranger.target);
+/// Runs cargo in a workspace of its own.
+pub(crate) fn cargo(nested: &Workspace, arguments: &[&str]) -> Result<()> {
+    let mut command = process::command("cargo", arguments, &nested.root);
+    command.env("CARGO_TARGET_DIR", &nested.target);
     match process::watch(command, |_| {})? {
         status if status.success() => Ok(()),
         status => {
             let line = process::command_line("cargo", arguments);
-            Err(Failure::Failed(format!("`{line}` failed in {DIRECTORY} ({status})")))
+            Err(Failure::Failed(format!("`{line}` failed in {} ({status})", nested.root.display())))
         }
     }
 }

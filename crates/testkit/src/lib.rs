@@ -6,12 +6,15 @@ pub mod crash;
 #[cfg(target_os = "linux")]
 pub mod full_disk;
 pub mod metadata;
+#[cfg(unix)]
+pub mod proxy;
 pub mod records;
 pub mod services;
 #[cfg(target_os = "linux")]
 pub mod syscalls;
 
 mod handler;
+mod need;
 mod poll;
 mod rng;
 #[cfg(unix)]

@@ -7,6 +7,7 @@ mod private;
 #[cfg(unix)]
 pub use private::{PrivatePostgres, PrivateS3};
 
+use crate::need::fail;
 use std::env;
 
 /// Names the PostgreSQL of the tests: a URL of a user who may make schemas, roles and databases.
@@ -23,6 +24,7 @@ pub const S3_ENDPOINT_BINARY: &str = "CACHENESS_TEST_S3_ENDPOINT_BIN";
 /// # Panics
 ///
 /// When there is none, with the ways to provide it.
+#[track_caller]
 pub fn postgres() -> String {
     provided(POSTGRES, "PostgreSQL", "postgres://user:password@host:5432/database")
 }
@@ -32,16 +34,18 @@ pub fn postgres() -> String {
 /// # Panics
 ///
 /// When there is none, with the ways to provide it.
+#[track_caller]
 pub fn s3() -> String {
     provided(S3, "an S3 endpoint", "http://ACCESS_KEY:SECRET_KEY@host:9000")
 }
 
+#[track_caller]
 fn provided(variable: &str, what: &str, example: &str) -> String {
-    let url = env::var(variable).unwrap_or_default();
-    assert!(
-        !url.is_empty(),
-        "this test needs {what}. Three ways to provide it: run `cargo xtask test`, which starts one; \
-         run `cargo xtask services up` and export what it prints; or set {variable}={example}"
-    );
-    url
+    match env::var(variable) {
+        Ok(url) if !url.is_empty() => url,
+        _ => fail(format!(
+            "this test needs {what}. Three ways to provide it: run `cargo xtask test`, which starts one; \
+             run `cargo xtask services up` and export what it prints; or set {variable}={example}"
+        )),
+    }
 }

@@ -1,6 +1,7 @@
 //! Servers of a test's own.
 
 use super::S3_ENDPOINT_BINARY;
+use crate::need::fail;
 use crate::servers::{self, Cluster, Endpoint, Guard};
 use std::env;
 use std::io;
@@ -146,7 +147,6 @@ impl Drop for PrivateS3 {
     }
 }
 
-#[expect(clippy::panic, reason = "a service that is missing fails the test")]
 fn unobtainable(what: &str, hint: &str, error: &io::Error) -> ! {
-    panic!("this test needs {what} of its own ({hint}): {error}")
+    fail(format!("this test needs {what} of its own ({hint}): {error}"))
 }
