@@ -63,7 +63,7 @@ pub struct S3Config {
     #[serde(deserialize_with = "bytes")]
     pub part_size: u64,
     /// How many parts of one blob travel at once, 1 to 64. A transfer needs this many times `part_size` of memory.
-    /// Default 6.
+    /// Default 4.
     pub concurrency: usize,
     /// Larger blobs are read into a temporary file, smaller ones into memory, 64 KiB to 1 GiB. Default 8 MiB.
     #[serde(deserialize_with = "bytes")]
@@ -178,7 +178,7 @@ impl Default for S3Config {
             kms_key_id: None,
             multipart_threshold: 16 << 20,
             part_size: 8 << 20,
-            concurrency: 6,
+            concurrency: 4,
             memory_limit: 8 << 20,
             staging: None,
             connect_timeout_ms: 3000,

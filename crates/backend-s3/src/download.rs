@@ -2,14 +2,11 @@
 //! no name. What comes is exactly what was asked for, or an error.
 
 use crate::bucket::Bucket;
-use crate::connect::stall_timeout;
 use crate::describe::Told;
 use crate::failure::{error, is_missing, status};
-use crate::upload::blocking;
-use aws_sdk_s3::primitives::ByteStream;
+use crate::transfer::{Broken, Sink, Transfer};
 use cacheness_storage::{BlobId, BlobInfo, Body, Bytes, Error, ErrorKind, GetBlob, Payload, Result};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -17,10 +14,10 @@ use tokio::task::JoinSet;
 /// More than any store keeps in an object, in bytes; some stores do not understand larger numbers.
 const BEYOND: u64 = 1 << 50;
 
-/// The answer to a request for a range.
-enum Piece {
-    /// What is known of the object, and the bytes as they came.
-    Found(Box<BlobInfo>, Vec<Bytes>),
+/// What came of a request for a range.
+enum Found<T> {
+    /// What is known of the object, and its bytes, or where they come from.
+    Part(Box<BlobInfo>, T),
     /// The object ends before the range begins.
     Beyond,
     /// There is no object.
@@ -35,10 +32,10 @@ impl Bucket {
             return self.nothing(id, options.if_match).await;
         }
         let first = start..end.min(start.saturating_add(self.config.memory_limit));
-        let (info, pieces) = match self.fetch(id, first, options.if_match.clone()).await? {
-            Piece::Found(info, pieces) => (*info, pieces),
-            Piece::Beyond => return self.nothing(id, options.if_match).await,
-            Piece::Missing => return Ok(None),
+        let (info, pieces) = match self.fetch(id, first, options.if_match.as_deref(), None).await? {
+            Found::Part(info, pieces) => (*info, pieces),
+            Found::Beyond => return self.nothing(id, options.if_match).await,
+            Found::Missing => return Ok(None),
         };
         let end = end.min(info.size);
         if length(&pieces) == end.saturating_sub(start) {
@@ -55,123 +52,91 @@ impl Bucket {
         Ok(Some(Payload { info: told.info, body: Body::Bytes(Bytes::new()) }))
     }
 
-    /// Reads a range into a file, of which the beginning is there already; `None` when the object was deleted meanwhile.
+    /// Reads a range into a file, of which the beginning came already; `None` when the object was deleted meanwhile.
     async fn download(self: &Arc<Self>, info: &BlobInfo, range: Range<u64>, first: Vec<Bytes>) -> Result<Option<File>> {
-        let id = info.id;
+        let (id, size) = (info.id, info.size);
         let Some(etag) = info.etag.clone() else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "the store tells no entity tag, by which parts belong together",
-            ));
+            let message = "the store tells no entity tag, by which parts belong together";
+            return Err(Error::new(ErrorKind::Unsupported, message));
         };
-        let staging = self.config.staging.clone();
         let mut next = range.start + length(&first);
-        let mut file = blocking(move || {
-            let file = match staging {
-                Some(directory) => tempfile::tempfile_in(directory),
-                None => tempfile::tempfile(),
-            };
-            let file = file.map_err(|error| no_room("made", error))?;
-            write(file, 0, &first)
-        })
-        .await?;
+        let file = Sink::new(self.config.staging.clone()).await?;
+        file.write(0, first).await?;
         let mut parts = JoinSet::new();
         loop {
             while next < range.end && parts.len() < self.config.concurrency {
                 let part = next..range.end.min(next + self.config.part_size);
                 next = part.end;
-                let (bucket, etag) = (self.clone(), etag.clone());
-                parts.spawn(async move { (part.clone(), bucket.fetch(&id, part, Some(etag)).await) });
+                let (bucket, etag, file, offset) = (self.clone(), etag.clone(), file.clone(), part.start - range.start);
+                parts.spawn(async move {
+                    match bucket.fetch(&id, part, Some(&etag), Some((&file, offset))).await? {
+                        Found::Part(info, _) if info.size == size => Ok(true),
+                        Found::Part(..) => Err(other_tag(&id)),
+                        Found::Beyond | Found::Missing => Ok(false),
+                    }
+                });
             }
             let Some(part) = parts.join_next().await else { break };
             let ended = |_| Error::new(ErrorKind::Internal, "the runtime ended during a download");
-            let (part, fetched) = part.map_err(ended)?;
-            let Piece::Found(_, pieces) = fetched? else { return Ok(None) };
-            if length(&pieces) != part.end - part.start {
-                return Err(cut_short());
+            let is_there: Result<bool> = part.map_err(ended)?;
+            if !is_there? {
+                return Ok(None);
             }
-            let offset = part.start - range.start;
-            file = blocking(move || write(file, offset, &pieces)).await?;
         }
-        let rewound = blocking(move || {
-            file.rewind().map_err(|error| no_room("read", error))?;
-            Ok(file)
-        });
-        rewound.await.map(Some)
+        file.into_file().await.map(Some)
     }
 
-    /// Fetches a range that is not empty. A transfer that breaks off is begun again.
-    async fn fetch(&self, id: &BlobId, range: Range<u64>, if_match: Option<String>) -> Result<Piece> {
+    /// Fetches a range that is not empty, into memory or into a file from an offset on. A transfer that breaks off is begun
+    /// again.
+    async fn fetch(
+        &self,
+        id: &BlobId,
+        range: Range<u64>,
+        if_match: Option<&str>,
+        file: Option<(&Sink, u64)>,
+    ) -> Result<Found<Vec<Bytes>>> {
         let mut attempts = 1;
         loop {
-            match self.fetch_once(id, range.clone(), if_match.clone()).await {
-                Err(Fetch::Broken(_)) if attempts < self.config.max_attempts => attempts += 1,
-                Err(Fetch::Broken(error) | Fetch::Failed(error)) => return Err(error),
-                Ok(piece) => return Ok(piece),
+            let (info, transfer) = match self.ask(id, &range, if_match).await? {
+                Found::Part(info, transfer) => (info, transfer),
+                Found::Beyond => return Ok(Found::Beyond),
+                Found::Missing => return Ok(Found::Missing),
+            };
+            let taken = match file {
+                Some((file, offset)) => transfer.pour(file, offset).await.map(|()| Vec::new()),
+                None => transfer.collect().await,
+            };
+            match taken {
+                Ok(pieces) => return Ok(Found::Part(info, pieces)),
+                Err(Broken::Transfer(_)) if attempts < self.config.max_attempts => attempts += 1,
+                Err(broken) => return Err(broken.into()),
             }
         }
     }
 
-    async fn fetch_once(&self, id: &BlobId, range: Range<u64>, if_match: Option<String>) -> Result<Piece, Fetch> {
+    /// Asks for a range that is not empty.
+    async fn ask(&self, id: &BlobId, range: &Range<u64>, if_match: Option<&str>) -> Result<Found<Transfer<'_>>> {
         let request = self.client.get_object().bucket(self.name()).key(self.layout.key(id));
         let asked = format!("bytes={}-{}", range.start, range.end - 1);
-        let answer = match request.range(asked).set_if_match(if_match.clone()).send().await {
+        let answer = match request.range(asked).set_if_match(if_match.map(str::to_owned)).send().await {
             Ok(answer) => answer,
-            Err(failure) if status(&failure) == 412 => return Err(Fetch::Failed(other_tag(id))),
-            Err(failure) if status(&failure) == 416 => return Ok(Piece::Beyond),
-            Err(failure) if is_missing(&failure) => return Ok(Piece::Missing),
-            Err(failure) => return Err(Fetch::Failed(error(&failure))),
+            Err(failure) if status(&failure) == 412 => return Err(other_tag(id)),
+            Err(failure) if status(&failure) == 416 => return Ok(Found::Beyond),
+            Err(failure) if is_missing(&failure) => return Ok(Found::Missing),
+            Err(failure) => return Err(error(&failure)),
         };
         // Not every store looks at the condition.
-        check_tag(id, if_match.as_deref(), answer.e_tag()).map_err(Fetch::Failed)?;
+        check_tag(id, if_match, answer.e_tag())?;
         let Some((begin, total)) = answer.content_range().and_then(content_range) else {
-            return Err(Fetch::Failed(Error::new(ErrorKind::Unsupported, "the store does not answer with ranges")));
+            return Err(Error::new(ErrorKind::Unsupported, "the store does not answer with ranges"));
         };
         if begin != range.start {
-            return Err(Fetch::Failed(Error::new(ErrorKind::Storage, "the store answered with another range")));
+            return Err(Error::new(ErrorKind::Storage, "the store answered with another range"));
         }
         let info = Told::by_get(id, total, &answer).info;
         let expected = range.end.min(total).saturating_sub(range.start);
-        let pieces = self.receive(answer.body, expected).await.map_err(Fetch::Broken)?;
-        Ok(Piece::Found(Box::new(info), pieces))
+        Ok(Found::Part(Box::new(info), Transfer::new(self, answer.body, expected)))
     }
-
-    /// Takes exactly so many bytes of a body.
-    pub(crate) async fn receive(&self, mut body: ByteStream, expected: u64) -> Result<Vec<Bytes>> {
-        let stall = stall_timeout(&self.config);
-        let mut pieces = Vec::new();
-        let mut received = 0;
-        loop {
-            let piece = match tokio::time::timeout(stall, body.next()).await {
-                Ok(Some(Ok(piece))) => piece,
-                Ok(Some(Err(_))) => return Err(cut_short()),
-                Ok(None) if received == expected => return Ok(pieces),
-                Ok(None) => return Err(cut_short()),
-                Err(_) => {
-                    return Err(Error::new(ErrorKind::Timeout, "the transfer of a blob stands still")
-                        .advice("see whether the store can be reached; stall_timeout_ms says how long is waited"));
-                }
-            };
-            received += piece.len() as u64;
-            self.meter.received(piece.len() as u64);
-            if received > expected {
-                return Err(Error::new(ErrorKind::Storage, "the store sent more than was asked for"));
-            }
-            pieces.push(piece);
-        }
-    }
-}
-
-/// Why a range was not fetched.
-enum Fetch {
-    /// The transfer broke off; another one may not.
-    Broken(Error),
-    /// The request failed, as often as it was tried.
-    Failed(Error),
-}
-
-fn cut_short() -> Error {
-    Error::new(ErrorKind::Unavailable, "the transfer of a blob broke off")
 }
 
 fn other_tag(id: &BlobId) -> Error {
@@ -194,16 +159,4 @@ fn length(pieces: &[Bytes]) -> u64 {
 
 fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     if pieces.len() == 1 { pieces.pop().unwrap_or_default() } else { pieces.concat().into() }
-}
-
-/// Writes pieces from an offset on.
-fn write(mut file: File, offset: u64, pieces: &[Bytes]) -> Result<File> {
-    let written = file.seek(SeekFrom::Start(offset)).and_then(|_| pieces.iter().try_for_each(|p| file.write_all(p)));
-    written.map_err(|error| no_room("written", error))?;
-    Ok(file)
-}
-
-fn no_room(what: &str, error: std::io::Error) -> Error {
-    Error::io(ErrorKind::Storage, format!("the temporary file of a large blob could not be {what}"), error)
-        .advice("the option staging names a directory with more room")
 }

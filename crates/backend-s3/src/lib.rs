@@ -14,6 +14,7 @@ mod list;
 mod multipart;
 mod open;
 mod presign;
+mod transfer;
 mod upload;
 mod usage;
 

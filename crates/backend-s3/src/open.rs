@@ -3,6 +3,7 @@
 use crate::bucket::Bucket;
 use crate::failure::{error, fail, is_missing, is_unknown, is_unmet};
 use crate::layout::{Layout, MAX_LAYOUT};
+use crate::transfer::Transfer;
 use crate::usage::Meter;
 use crate::{S3Config, check, connect};
 use aws_sdk_s3::primitives::ByteStream;
@@ -80,7 +81,7 @@ impl Bucket {
             let message = format!("the object {} is none of cacheness", self.layout.layout_key());
             return Err(Error::new(ErrorKind::ForeignStore, message).advice("give another prefix"));
         }
-        let text: Vec<Bytes> = self.receive(answer.body, size).await?;
+        let text: Vec<Bytes> = Transfer::new(self, answer.body, size).collect().await?;
         Ok(Some(String::from_utf8_lossy(&text.concat()).into_owned()))
     }
 
