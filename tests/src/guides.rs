@@ -15,5 +15,6 @@ guides! {
     limits: "limits.md";
     memory: "memory.md";
     plugin_backend: "plugin-backend.md";
+    resilience: "resilience.md";
     ttl: "ttl.md";
 }

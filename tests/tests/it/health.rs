@@ -71,6 +71,7 @@ fn while_backends_hang_the_answer_comes_in_time() {
             (index, blobs) = (index.not_blocking(), blobs.not_blocking());
         }
         let cache: Cache = Cache::builder().metadata_backend(index).blob_backend(blobs).open().unwrap();
+        script.calls();
         script.hang();
         // Everybody hangs: more callers than the pool has threads.
         let awaited = future::Cache::from(cache.clone());
