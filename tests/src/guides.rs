@@ -16,5 +16,6 @@ guides! {
     limits: "limits.md";
     memory: "memory.md";
     plugin_backend: "plugin-backend.md";
+    resilience: "resilience.md";
     ttl: "ttl.md";
 }

@@ -30,13 +30,13 @@ impl Core {
     }
 
     async fn write_many(&self, keys: &[Key], puts: Vec<(Put, Source<'_>)>) -> Result<()> {
+        self.overtake(keys).await;
         self.settle().await?;
         let (mut entries, mut tags) = (Vec::with_capacity(puts.len()), Vec::with_capacity(puts.len()));
         for (put, source) in puts {
             tags.push(source.type_tag().to_owned());
             entries.push((source, self.entry(put, Condition::Always).await?));
         }
-        self.overtake(keys).await;
         let changing = self.changing(keys.iter().copied());
         let stored = self.engine.put_many(entries).await;
         drop(changing);
@@ -95,8 +95,8 @@ impl Core {
 
     async fn remove_keys(&self, keys: &[Key]) -> Result<u64> {
         self.engine.check_open()?;
-        self.settle().await?;
         self.overtake(keys).await;
+        self.settle().await?;
         let names = keys.iter().map(Key::entry_key).collect();
         let _changing = self.changing(keys.iter().copied());
         keys.iter().for_each(|key| _ = self.uses.forget(*key));

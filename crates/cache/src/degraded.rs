@@ -2,6 +2,7 @@
 
 use crate::Key;
 use crate::core::Core;
+use crate::memory::MemoryLayer;
 use crate::observe;
 use crate::owed::{Debt, What};
 use cacheness_core::{Error, ErrorKind, Result};
@@ -172,8 +173,10 @@ impl Core {
                 drop(self.changing(keys.iter().copied()));
                 keys.iter().for_each(|key| _ = self.uses.forget(*key));
             }
-            // Nothing is served before it is delivered, and what is delivered takes the copies out.
-            What::Matching(_) | What::Tag(_) | What::All => {}
+            // What a reply that was lost removed, nobody names any more.
+            What::Matching(_) | What::Tag(_) | What::All => {
+                drop(self.memory.as_ref().map(MemoryLayer::change_all));
+            }
         }
         let debt = Debt { scope: self.namespace.clone(), what, at: self.engine.latest_time() };
         if self.owed.add(debt, self.now()) {

@@ -26,8 +26,8 @@ impl Core {
 
     async fn remove_key(&self, key: Key) -> Result<bool> {
         self.engine.check_open()?;
-        self.settle().await?;
         self.flights.overtake(&key).await;
+        self.settle().await?;
         let _changing = self.changing([key]);
         self.uses.forget(key);
         let (name, broken) = (key.entry_key(), self.leases.broken(key));
@@ -108,8 +108,8 @@ impl Core {
     pub(crate) async fn clear(&self) -> Result<u64> {
         let cleared = async {
             self.engine.check_open()?;
-            self.settle().await?;
             self.flights.overtake_all().await;
+            self.settle().await?;
             if self.namespace.is_none() {
                 self.mend_tags().await?;
             }

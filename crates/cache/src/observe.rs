@@ -6,6 +6,9 @@
 //! | `cacheness_misses_total` | `reason` |
 //! | `cacheness_failures_total` | `operation`, `kind`: of a backend's error |
 //! | `cacheness_evictions_total`, `cacheness_degraded_total` | |
+//!
+//! And the gauge `cacheness_deletes_owed`. Calls of backends are seen in `cacheness_storage::engine`; `docs/observability.md`
+//! names everything.
 #![cfg_attr(
     not(all(feature = "metrics", feature = "tracing")),
     expect(unused_variables, reason = "what is seen depends on the features")
@@ -61,6 +64,12 @@ pub(crate) fn sick(operation: &'static str, error: &Error) {
 pub(crate) fn recovered() {
     #[cfg(feature = "tracing")]
     tracing::info!("the backends answer again");
+}
+
+/// How many deletes did not reach the index yet.
+pub(crate) fn owed(deletes: u64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("cacheness_deletes_owed").set(deletes as f64);
 }
 
 /// Deletes that became one that means more.

@@ -141,7 +141,7 @@ impl Owed {
             state.keys = HashMap::new();
             state.others = vec![(number, everything)];
         }
-        self.are_some.store(!state.is_empty(), Ordering::Release);
+        self.tell(&state);
         !state.is_empty() && !std::mem::replace(&mut state.is_scheduled, true)
     }
 
@@ -168,7 +168,7 @@ impl Owed {
             Batch::Other(number, _) => state.others.retain(|(other, _)| other != number),
         }
         (state.failed, state.error) = (None, None);
-        self.are_some.store(!state.is_empty(), Ordering::Release);
+        self.tell(&state);
     }
 
     /// Lets time pass before the next delivery.
@@ -212,6 +212,11 @@ impl Owed {
             None => format!("{count} deletes did not reach the index yet"),
         };
         Error::new(ErrorKind::Unavailable, message)
+    }
+
+    fn tell(&self, state: &State) {
+        self.are_some.store(!state.is_empty(), Ordering::Release);
+        observe::owed(state.len() as u64);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -187,7 +187,7 @@ impl Tags {
 
     /// The list that was read, if it is the current one; otherwise how many times this process changed it so far.
     pub(crate) fn known(&self) -> Result<Arc<Epochs>, u64> {
-        let read = self.read();
+        let read = self.last_read();
         let Some(List { stamp, epochs, .. }) = &read.list else { return Err(read.changes) };
         let is_current = match (&self.proof, stamp) {
             (Proof::Exclusive, _) => true,
@@ -205,7 +205,7 @@ impl Tags {
             Proof::Feed(feed) => feed.stamp(Self::key().as_str().as_bytes()),
             Proof::Exclusive | Proof::Version => None,
         };
-        Reading { changes, stamp, last: self.read().list.clone() }
+        Reading { changes, stamp, last: self.last_read().list.clone() }
     }
 
     /// The list in a record that was read. It is kept, unless this process changed it meanwhile.
@@ -225,7 +225,7 @@ impl Tags {
 
     /// The list that was read last, if its record has this version still.
     pub(crate) fn of_version(&self, version: Option<Version>) -> Option<Arc<Epochs>> {
-        let read = self.read();
+        let read = self.last_read();
         read.list.as_ref().filter(|list| list.version == version).map(|list| Arc::clone(&list.epochs))
     }
 
@@ -246,7 +246,7 @@ impl Tags {
 
     /// The list as it was read last, however long ago.
     fn last(&self) -> Option<(Option<Version>, Epochs)> {
-        self.read().list.as_ref().map(|list| (list.version, Epochs::clone(&list.epochs)))
+        self.last_read().list.as_ref().map(|list| (list.version, Epochs::clone(&list.epochs)))
     }
 
     /// Forgets what was read before this process changed the list. What it wrote is known where versions prove it.
@@ -262,7 +262,7 @@ impl Tags {
         read.changes += 1;
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Read> {
+    fn last_read(&self) -> RwLockReadGuard<'_, Read> {
         self.read.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -272,6 +272,7 @@ impl Core {
     pub(crate) async fn invalidate_tag(&self, tag: &str) -> Result<()> {
         let invalidated = async {
             self.engine.check_open()?;
+            self.flights.overtake_all().await;
             self.settle().await?;
             self.invalidate_tag_now(tag).await
         };
@@ -282,7 +283,6 @@ impl Core {
     /// As [`invalidate_tag`](Self::invalidate_tag), where the index is not sick.
     pub(crate) async fn invalidate_tag_now(&self, tag: &str) -> Result<()> {
         let scope = self.namespace.as_ref().map_or("", Namespace::name).to_owned();
-        self.flights.overtake_all().await;
         let now = self.now();
         self.change_epochs(|epochs| {
             epochs.invalidate(&scope, tag, now);

@@ -396,6 +396,32 @@ fn without_its_backends_everybody_computes_for_himself() {
 }
 
 #[test]
+fn what_was_being_computed_when_a_delete_failed_is_not_stored() {
+    let deletes: [fn(&Cache); 5] = [
+        |cache| assert!(!cache.invalidate("key").unwrap()),
+        |cache| assert_eq!(cache.invalidate_many(["key"]).unwrap(), 0),
+        |cache| assert_eq!(cache.clear().unwrap(), 0),
+        |cache| cache.invalidate_tag("tag").unwrap(),
+        |cache| _ = cache.put_many(&[("key", 2)]).unwrap(),
+    ];
+    for (kind, delete) in Kind::ALL.into_iter().flat_map(|kind| deletes.map(|delete| (kind, delete))) {
+        let sick = Sick::new(kind);
+        let cache = sick.open();
+        let computed = cache.get_or_put("key", || {
+            sick.script.fail(ErrorKind::Unavailable);
+            // What is owed already keeps the next from being tried.
+            cache.invalidate("other").unwrap();
+            delete(&cache);
+            sick.heal();
+            1
+        });
+        assert_eq!(computed.unwrap(), 1);
+        assert_eq!(cache.get::<i32>("key").unwrap(), None, "{kind:?}");
+        assert_eq!(sick.other().get::<i32>("key").unwrap(), None, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_copy_that_cannot_be_proven_is_not_served_and_not_lost() {
     let sick = Sick::new(Kind::Shared);
     let cache = sick.open();
@@ -417,6 +443,27 @@ fn a_copy_that_cannot_be_proven_is_not_served_and_not_lost() {
     assert_eq!(stale.get_or_put("key", || 9).unwrap(), 7);
     stale.invalidate("key").unwrap();
     assert_eq!(stale.get::<i32>("key").unwrap(), None);
+}
+
+#[test]
+fn copies_that_may_be_stale_go_with_a_delete_whose_reply_is_lost() {
+    let deletes: [fn(&Cache); 4] = [
+        |cache| assert_eq!(cache.clear().unwrap(), 0),
+        |cache| assert_eq!(cache.invalidate_where(&Filter::All).unwrap(), 0),
+        |cache| assert!(!cache.invalidate("key").unwrap()),
+        |cache| cache.invalidate_tag("tag").unwrap(),
+    ];
+    for (kind, delete) in Kind::ALL.into_iter().flat_map(|kind| deletes.map(|delete| (kind, delete))) {
+        let sick = Sick::new(kind);
+        let cache = sick.builder().memory(MemoryConfig::new().staleness(HOUR)).open().unwrap();
+        cache.put_with("key", &7, tagged()).unwrap();
+        assert_eq!(cache.get("key").unwrap(), Some(7));
+        sick.script.lose_replies_of(&["commit", "reclaim"]);
+        delete(&cache);
+        sick.heal();
+        cache.flush().unwrap();
+        assert_eq!(cache.get::<i32>("key").unwrap(), None, "{kind:?}");
+    }
 }
 
 #[test]
