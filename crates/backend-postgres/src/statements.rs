@@ -20,6 +20,7 @@ pub(crate) struct Statements {
     pub(crate) lock_whole_records: String,
     pub(crate) lock_blobs: String,
     pub(crate) begin: String,
+    pub(crate) put: String,
     pub(crate) insert_records: String,
     pub(crate) replace_records: String,
     pub(crate) patch_records: String,
@@ -107,6 +108,23 @@ impl Statements {
                 ARRAY(SELECT blob FROM {records} WHERE key = ANY($2) AND blob IS NOT NULL)) ORDER BY id FOR UPDATE"
             ),
             begin: format!("SELECT {NOW}, EXISTS (SELECT FROM {settings} WHERE name = 'notify')"),
+            put: format!(
+                "WITH old AS MATERIALIZED (SELECT xmin AS row, version, blob, stored_size FROM {records} WHERE key = ($1::bytea[])[1]), \
+                put AS (INSERT INTO {records} AS r ({names}) SELECT {values} FROM {} \
+                WHERE NOT EXISTS (SELECT FROM old WHERE blob IS NOT NULL) AND CASE $14::smallint WHEN 0 THEN true \
+                WHEN 1 THEN NOT EXISTS (SELECT FROM old) ELSE EXISTS (SELECT FROM old WHERE version = $15::bytea) END \
+                ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING 1), \
+                counted AS (UPDATE {totals} SET entries = entries + 1 - (SELECT count(*) FROM old), \
+                bytes = bytes + ($7::bigint[])[1] - coalesce((SELECT stored_size FROM old), 0) \
+                WHERE $16::boolean AND stripe = {} AND EXISTS (SELECT FROM put) \
+                AND ($7::bigint[])[1] IS DISTINCT FROM (SELECT stored_size FROM old)), \
+                told AS (SELECT pg_notify($18, message) FROM unnest($19::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
+                AND EXISTS (SELECT FROM {settings} WHERE name = 'notify')) \
+                SELECT (SELECT version FROM old), EXISTS (SELECT FROM put), (SELECT count(*) FROM told)",
+                unnest(&all),
+                excluded(&all),
+                free_stripe(totals, 17),
+            ),
             insert_records: format!(
                 "INSERT INTO {records} ({names}) SELECT {values} FROM {} ORDER BY t.key",
                 unnest(&all)
@@ -150,9 +168,8 @@ impl Statements {
             delete_blobs: format!("DELETE FROM {blobs} WHERE id = ANY($1)"),
             add_totals: format!(
                 "UPDATE {totals} SET entries = entries + $2, bytes = bytes + $3, blobs = blobs + $4, \
-                condemned = condemned + $5 WHERE stripe = coalesce(\
-                (SELECT stripe FROM {totals} WHERE stripe = $1 FOR UPDATE SKIP LOCKED), \
-                (SELECT stripe FROM {totals} FOR UPDATE SKIP LOCKED LIMIT 1), $1)"
+                condemned = condemned + $5 WHERE stripe = {}",
+                free_stripe(totals, 1)
             ),
             sum_totals: format!(
                 "SELECT least(sum(entries), 9223372036854775807)::bigint, least(sum(bytes), 9223372036854775807)::bigint, \
@@ -197,6 +214,20 @@ pub(crate) fn from(tables: &Tables, fields: Fields) -> String {
     let Tables { records, usage, .. } = tables;
     let join = if fields.annotations { format!(" LEFT JOIN {usage} u ON u.id = r.id") } else { String::new() };
     format!("{records} r{join}")
+}
+
+/// The stripe of a number that is bound, or another one that nobody holds.
+fn free_stripe(totals: &str, bound: usize) -> String {
+    format!(
+        "coalesce((SELECT stripe FROM {totals} WHERE stripe = ${bound}::smallint FOR UPDATE SKIP LOCKED), \
+        (SELECT stripe FROM {totals} FOR UPDATE SKIP LOCKED LIMIT 1), ${bound}::smallint)"
+    )
+}
+
+/// What an insertion that meets a row sets.
+fn excluded(columns: &[&(&str, &str, &str)]) -> String {
+    let names = columns.iter().map(|(name, ..)| *name).filter(|name| *name != "key");
+    names.map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ")
 }
 
 fn unnest(columns: &[&(&str, &str, &str)]) -> String {

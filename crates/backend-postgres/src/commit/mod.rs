@@ -2,6 +2,7 @@
 //! and committed in a second one.
 
 mod held;
+mod put;
 mod uses;
 mod writes;
 
@@ -9,7 +10,7 @@ pub(crate) use held::Held;
 pub(crate) use writes::Writes;
 
 use crate::backend::Store;
-use crate::failure::{ambiguous, corrupt, failure, is_definite, is_race, misread};
+use crate::failure::{ambiguous, corrupt, failure, is_definite, is_race};
 use crate::pipeline::{Step, Values};
 use crate::pool::Session;
 use crate::rows::{MAX_KEY, column, stored_size};
@@ -38,6 +39,11 @@ pub(crate) async fn commit(store: &Store, changes: &[Change], on_unmet: OnUnmet)
     }
     changes.iter().try_for_each(check)?;
     let _changing = store.mark(&mut changes.iter().filter_map(Change::key));
+    if let Some(put) = put::SinglePut::of(changes)
+        && let Some(outcome) = put.apply(store).await?
+    {
+        return Ok(vec![outcome]);
+    }
     let only_uses = changes.iter().all(|change| matches!(change, Change::Use { .. }));
     let touched = Touched::by(changes);
     let mut attempt = 0;
@@ -140,6 +146,7 @@ async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet, touched: &T
         };
         if on_unmet == OnUnmet::Abort && !outcome.is_applied() {
             session.roll_back();
+            store.committed.forget();
             outcomes.fill(Outcome::Aborted);
             outcomes.push(outcome);
             outcomes.resize(changes.len(), Outcome::Aborted);
@@ -227,6 +234,7 @@ pub(crate) async fn finish(
 ) -> Result<Ended<()>> {
     if writes.is_empty() {
         session.roll_back();
+        store.committed.forget();
         return Ok(Ended::Well(()));
     }
     let messages = if announced { store.announcer.messages(writes.changed_keys()) } else { Vec::new() };
@@ -261,17 +269,22 @@ pub(crate) async fn finish(
         _ => {
             session.settle();
             unknown.known();
-            let sums = answers.pop().and_then(Result::ok).filter(|_| failed_at.is_none());
-            match sums.as_deref().and_then(<[Row]>::first).map(|row| totals::stats(row).map_err(misread)) {
-                Some(Ok(read)) => store.committed.note(read),
-                _ => store.committed.forget(),
-            }
+            counted(store, answers.pop().filter(|_| failed_at.is_none()));
             Ok(Ended::Well(()))
         }
     }
 }
 
-/// The record of a put, for the rest of this module.
+/// Notes the totals that were read behind a commit, if they were.
+fn counted(store: &Store, answer: Option<Result<Vec<Row>, PgError>>) {
+    let sums = answer.and_then(Result::ok);
+    match sums.as_deref().and_then(<[Row]>::first).map(totals::stats) {
+        Some(Ok(read)) => store.committed.note(read),
+        _ => store.committed.forget(),
+    }
+}
+
+/// How many bytes rest in the record itself.
 fn inline_bytes(record: &Record) -> i64 {
     match record.location {
         Location::Blob(_) => 0,

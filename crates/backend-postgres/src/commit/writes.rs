@@ -138,7 +138,8 @@ impl<'h> Writes<'h> {
 }
 
 impl Written<'_> {
-    fn all(&self) -> Values<'_> {
+    /// Every column, in the order of the statements.
+    pub(super) fn all(&self) -> Values<'_> {
         vec![
             &self.keys,
             &self.versions,
