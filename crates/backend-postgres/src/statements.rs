@@ -20,9 +20,11 @@ pub(crate) struct Statements {
     pub(crate) lock_whole_records: String,
     pub(crate) lock_blobs: String,
     pub(crate) begin: String,
+    pub(crate) lock_all: String,
     pub(crate) put: String,
     pub(crate) insert_records: String,
     pub(crate) replace_records: String,
+    pub(crate) renew_records: String,
     pub(crate) patch_records: String,
     pub(crate) delete_records: String,
     pub(crate) note_uses: String,
@@ -107,23 +109,29 @@ impl Statements {
                 "SELECT id, digest, size, refs, condemned_at FROM {blobs} WHERE id = ANY($1 || \
                 ARRAY(SELECT blob FROM {records} WHERE key = ANY($2) AND blob IS NOT NULL)) ORDER BY id FOR UPDATE"
             ),
-            begin: format!("SELECT {NOW}, EXISTS (SELECT FROM {settings} WHERE name = 'notify')"),
+            lock_all: format!("LOCK TABLE {records} IN EXCLUSIVE MODE"),
+            begin: format!(
+                "SELECT {NOW}, EXISTS (SELECT FROM {settings} WHERE name = 'notify'), \
+                (SELECT count(*) FROM {records} WHERE key = ANY($1))"
+            ),
             put: format!(
-                "WITH old AS MATERIALIZED (SELECT xmin AS row, version, blob, stored_size FROM {records} WHERE key = ($1::bytea[])[1]), \
+                "WITH old AS MATERIALIZED (SELECT id, xmin AS row, version, blob, stored_size FROM {records} \
+                WHERE key = ($1::bytea[])[1]), \
                 put AS (INSERT INTO {records} AS r ({names}) SELECT {values} FROM {} \
-                WHERE NOT EXISTS (SELECT FROM old WHERE blob IS NOT NULL) AND CASE $14::smallint WHEN 0 THEN true \
-                WHEN 1 THEN NOT EXISTS (SELECT FROM old) ELSE EXISTS (SELECT FROM old WHERE version = $15::bytea) END \
-                ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING 1), \
-                counted AS (UPDATE {totals} SET entries = entries + 1 - (SELECT count(*) FROM old), \
-                bytes = bytes + ($7::bigint[])[1] - coalesce((SELECT stored_size FROM old), 0) \
-                WHERE $16::boolean AND stripe = {} AND EXISTS (SELECT FROM put) \
-                AND ($7::bigint[])[1] IS DISTINCT FROM (SELECT stored_size FROM old)), \
-                told AS (SELECT pg_notify($18, message) FROM unnest($19::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
+                WHERE NOT EXISTS (SELECT FROM old WHERE $14::boolean OR blob IS NOT NULL) \
+                ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING id), \
+                there AS MATERIALIZED (SELECT version, stored_size FROM old WHERE NOT EXISTS (SELECT FROM put) \
+                OR id = (SELECT id FROM put)), \
+                counted AS (UPDATE {totals} SET entries = entries + 1 - (SELECT count(*) FROM there), \
+                bytes = bytes + ($7::bigint[])[1] - coalesce((SELECT stored_size FROM there), 0) \
+                WHERE $15::boolean AND stripe = {} AND EXISTS (SELECT FROM put) \
+                AND ($7::bigint[])[1] IS DISTINCT FROM (SELECT stored_size FROM there)), \
+                told AS (SELECT pg_notify($17, message) FROM unnest($18::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
                 AND EXISTS (SELECT FROM {settings} WHERE name = 'notify')) \
-                SELECT (SELECT version FROM old), EXISTS (SELECT FROM put), (SELECT count(*) FROM told)",
+                SELECT (SELECT version FROM there), EXISTS (SELECT FROM put), (SELECT count(*) FROM told)",
                 unnest(&all),
                 excluded(&all),
-                free_stripe(totals, 17),
+                free_stripe(totals, 16),
             ),
             insert_records: format!(
                 "INSERT INTO {records} ({names}) SELECT {values} FROM {} ORDER BY t.key",
@@ -131,6 +139,13 @@ impl Statements {
             ),
             replace_records: format!(
                 "UPDATE {records} r SET {} FROM {} WHERE r.key = t.key",
+                assigned(&all),
+                unnest(&all)
+            ),
+            // Not a removal and an insertion: whoever waits for the row would find none.
+            renew_records: format!(
+                "WITH gone AS (DELETE FROM {usage} WHERE id = ANY(ARRAY(SELECT id FROM {records} WHERE key = ANY($1)))) \
+                UPDATE {records} r SET id = DEFAULT, {} FROM {} WHERE r.key = t.key",
                 assigned(&all),
                 unnest(&all)
             ),

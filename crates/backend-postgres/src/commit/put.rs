@@ -1,7 +1,7 @@
 //! The commit of one small record, which is what most puts are: one statement that reads, judges, writes and counts.
 //!
-//! What it reads it does not lock. It writes only if the row is still the one that was read, and otherwise leaves the commit
-//! to the way that locks.
+//! What it reads it does not lock. It writes over a row only if that is still the one that was read, and otherwise leaves the
+//! commit to the way that locks. Where the row went meanwhile, the record is a new one, with a row number of its own.
 
 use super::counted;
 use crate::backend::Store;
@@ -13,31 +13,31 @@ use cacheness_storage::{Change, Condition, Location, Outcome, Record, Result, Us
 /// A put that one statement can do.
 pub(super) struct SinglePut<'c> {
     record: &'c Record,
-    condition: &'c Condition,
+    /// Whether there must be no record before.
+    absent: bool,
 }
 
 impl<'c> SinglePut<'c> {
     /// What the changes are, if they are one such put.
     pub(super) fn of(changes: &'c [Change]) -> Option<Self> {
         let [Change::Put { record, condition }] = changes else { return None };
-        let is_simple = matches!(condition, Condition::Always | Condition::Absent | Condition::Version(_));
+        let absent = match condition {
+            Condition::Always => false,
+            Condition::Absent => true,
+            _ => return None,
+        };
         let is_inline = matches!(record.location, Location::Inline(_));
-        (is_simple && is_inline && record.usage == Usage::default()).then_some(Self { record, condition })
+        (is_inline && record.usage == Usage::default()).then_some(Self { record, absent })
     }
 
     /// Puts the record; `None` when that takes locks.
     pub(super) async fn apply(&self, store: &Store) -> Result<Option<Outcome>> {
         let mut written = Written::default();
         written.push(self.record)?;
-        let (condition, version): (i16, Option<&[u8]>) = match self.condition {
-            Condition::Absent => (1, None),
-            Condition::Version(version) => (2, Some(version.as_bytes())),
-            _ => (0, None),
-        };
         let (is_counted, stripe) = (!self.record.key.is_system(), store.stripe()?);
         let messages = store.announcer.messages([&self.record.key].into_iter());
         let mut values = written.all();
-        let more: Values<'_> = vec![&condition, &version, &is_counted, &stripe, &store.channel, &messages];
+        let more: Values<'_> = vec![&self.absent, &is_counted, &stripe, &store.channel, &messages];
         values.extend(more);
         let mut session = store.primary.lend().await?;
         let steps = [
@@ -67,11 +67,7 @@ impl<'c> SinglePut<'c> {
         if column(row, 1)? {
             return Ok(Some(Outcome::Applied { previous, condemned: Vec::new() }));
         }
-        let is_met = match self.condition {
-            Condition::Absent => previous.is_none(),
-            Condition::Version(version) => previous == Some(*version),
-            _ => true,
-        };
-        Ok((!is_met).then_some(Outcome::Unmet { current: previous }))
+        // One that may be there was changed meanwhile, or has a blob to release.
+        Ok((self.absent && previous.is_some()).then_some(Outcome::Unmet { current: previous }))
     }
 }

@@ -1,6 +1,6 @@
 //! Many machines at once, in each other's way on purpose.
 
-use crate::common::{Schema, TOKIO};
+use crate::common::{Schema, TOKIO, client};
 use crate::{put, recount, remove};
 use cacheness_backend_postgres::PostgresMetadata;
 use cacheness_core::Rng;
@@ -10,6 +10,7 @@ use cacheness_storage::{
 use cacheness_testkit::SeededRng;
 use cacheness_testkit::records::{NOW, blob, in_blob, inline, sample, version};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Runs work in so many tasks, each with an opening of its own.
 async fn in_tasks<F: Future<Output = ()> + Send + 'static>(
@@ -203,5 +204,62 @@ fn a_put_of_one_record_sees_what_others_put_meanwhile() {
         .await;
         let store = schema.open("").await.unwrap();
         assert_eq!(crate::totals(&store).await, recount(&schema, "cacheness_").await);
+    });
+}
+
+/// Waits until so many connections of a schema's stores wait for locks.
+async fn until_waiting(schema: &Schema, count: usize) {
+    let waiting = "SELECT pid FROM pg_stat_activity WHERE application_name = '{schema}' AND wait_event_type = 'Lock'";
+    let start = Instant::now();
+    while schema.ask(waiting).await.len() != count {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody waits");
+    }
+}
+
+/// Two commits that wait, one behind the other, for somebody who holds the record under `a`.
+async fn one_behind_the_other(schema: &Arc<Schema>, first: Vec<Change>, second: Vec<Change>) -> Vec<Vec<Outcome>> {
+    let mut holder = client().await;
+    let holding = holder.transaction().await.unwrap();
+    let hold = format!("SELECT FROM {}.cacheness_records WHERE key = 'a' FOR UPDATE", schema.name);
+    holding.batch_execute(&hold).await.unwrap();
+    let mut commits = Vec::new();
+    for (changes, waiting) in [(first, 1), (second, 2)] {
+        let store = schema.open(&format!("&application_name={}", schema.name)).await.unwrap();
+        commits.push(TOKIO.spawn(async move { store.commit(changes, OnUnmet::Abort).await.unwrap() }));
+        until_waiting(schema, waiting).await;
+    }
+    holding.rollback().await.unwrap();
+    let mut outcomes = Vec::new();
+    for commit in commits {
+        outcomes.push(commit.await.unwrap());
+    }
+    outcomes
+}
+
+#[test]
+fn a_record_that_is_removed_and_put_in_one_commit_is_never_missing() {
+    let schema = Schema::new();
+    TOKIO.block_on(async {
+        let store = schema.open("").await.unwrap();
+        store.commit(vec![put(sample("a"))], OnUnmet::Abort).await.unwrap();
+        let renewed = Record { version: version(2), ..sample("a") };
+        let outcomes = one_behind_the_other(&schema, vec![remove("a"), put(renewed)], vec![remove("a")]).await;
+        assert_eq!(outcomes[1], [Outcome::Applied { previous: Some(version(2)), condemned: Vec::new() }]);
+        assert_eq!(crate::totals(&store).await, [0; 4]);
+    });
+}
+
+#[test]
+fn a_commit_of_several_keys_sees_all_of_another_one_or_nothing() {
+    let schema = Schema::new();
+    TOKIO.block_on(async {
+        let store = schema.open("").await.unwrap();
+        store.commit(vec![put(sample("a"))], OnUnmet::Abort).await.unwrap();
+        let both = ["a", "b"].map(|key| put(Record { version: version(2), ..sample(key) }));
+        let outcomes = one_behind_the_other(&schema, both.into(), vec![remove("a"), remove("b")]).await;
+        let removed = Outcome::Applied { previous: Some(version(2)), condemned: Vec::new() };
+        assert_eq!(outcomes[1], [removed.clone(), removed]);
+        assert_eq!(store.page(&Query::new(), None).await.unwrap().records, []);
+        assert_eq!(crate::totals(&store).await, [0; 4]);
     });
 }

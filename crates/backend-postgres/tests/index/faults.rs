@@ -7,8 +7,8 @@ use cacheness_storage::{
     ReclaimOrder, Reclaimed,
 };
 use cacheness_testkit::records::{NOW, sample, version};
-use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 /// A trigger that runs SQL when a transaction that wrote a record commits.
 async fn at_commit(schema: &Schema, sql: &str) {
@@ -130,19 +130,23 @@ fn only_one_machine_reclaims_at_a_time() {
 fn a_commit_that_is_dropped_holds_no_locks() {
     let schema = Schema::new();
     TOKIO.block_on(async {
-        let store = Arc::new(schema.open("&pool_size=2").await.unwrap());
+        let store = schema.open("").await.unwrap();
+        let other = schema.open("&statement_timeout_ms=10000").await.unwrap();
         let changes = |n| vec![put(cacheness_storage::Record { version: version(n), ..sample("a") }), put(sample("b"))];
-        store.commit(changes(0), OnUnmet::Abort).await.unwrap();
-        for polls in 1..12 {
-            let mut commit = store.commit(changes(polls), OnUnmet::Abort);
-            for _ in 0..polls {
-                if commit.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-                    break;
-                }
-                tokio::task::yield_now().await;
+        for store in [&store, &other] {
+            store.commit(changes(0), OnUnmet::Abort).await.unwrap();
+        }
+        for pause in 0..12 {
+            let mut commit = store.commit(changes(1 + pause), OnUnmet::Abort);
+            let is_done = commit.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            assert!(!is_done, "it waits for the server");
+            // The answers arrive while nobody looks; then it goes on to the next step, and is dropped there or before.
+            tokio::time::sleep(Duration::from_millis(pause % 4 * 5)).await;
+            if pause % 2 == 0 {
+                drop(commit.as_mut().poll(&mut Context::from_waker(Waker::noop())));
             }
             drop(commit);
-            let outcomes = store.commit(changes(100 + polls), OnUnmet::Abort).await.unwrap();
+            let outcomes = other.commit(changes(100 + pause), OnUnmet::Abort).await.unwrap();
             assert!(outcomes.iter().all(Outcome::is_applied));
         }
         assert_eq!(crate::totals(&store).await, recount(&schema, "cacheness_").await);
