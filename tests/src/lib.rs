@@ -8,6 +8,7 @@ pub mod remote;
 #[cfg(target_os = "linux")]
 pub mod script;
 pub mod scripted;
+pub mod servers;
 pub mod sick;
 pub mod worker;
 pub mod worker_io;

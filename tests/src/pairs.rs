@@ -1,7 +1,10 @@
-//! The pairs of local backends that the cache's own promises are tested over, in this process and in others.
+//! The pairs of backends that the cache's own promises are tested over, in this process and in others.
 
+use crate::servers::{self, ServerClock};
+use cacheness::core::ManualClock;
 use cacheness::{CacheBuilder, Compression, sync::Cache};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// An index and blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,21 +15,28 @@ pub enum Pair {
     Json,
     /// SQLite and files, which is proven fresh by counters.
     Sqlite,
+    /// PostgreSQL and files.
+    PostgresFs,
+    /// PostgreSQL and S3.
+    PostgresS3,
 }
 
 impl Pair {
     /// Every pair.
-    pub const ALL: [Self; 3] = [Self::Memory, Self::Json, Self::Sqlite];
-    /// The pairs that several processes can open.
+    pub const ALL: [Self; 5] = [Self::Memory, Self::Json, Self::Sqlite, Self::PostgresFs, Self::PostgresS3];
+    /// Those without a server.
+    pub const LOCAL: [Self; 3] = [Self::Memory, Self::Json, Self::Sqlite];
+    /// Those that several processes can open.
+    pub const SHARED: [Self; 4] = [Self::Json, Self::Sqlite, Self::PostgresFs, Self::PostgresS3];
+    /// Those of them that are nothing but files.
     pub const ON_DISK: [Self; 2] = [Self::Json, Self::Sqlite];
+    /// Those whose index is a server's.
+    pub const REMOTE: [Self; 2] = [Self::PostgresFs, Self::PostgresS3];
 
     /// The pair of a name.
     pub fn named(name: &str) -> Self {
-        match name {
-            "json" => Self::Json,
-            "sqlite" => Self::Sqlite,
-            other => panic!("{other:?} is no pair on disk"),
-        }
+        let pair = Self::SHARED.into_iter().find(|pair| pair.name() == name);
+        pair.unwrap_or_else(|| panic!("{name:?} is no pair that several processes can open"))
     }
 
     /// What [`named`](Self::named) takes.
@@ -35,20 +45,73 @@ impl Pair {
             Self::Memory => "memory",
             Self::Json => "json",
             Self::Sqlite => "sqlite",
+            Self::PostgresFs => "postgres+fs",
+            Self::PostgresS3 => "postgres+s3",
+        }
+    }
+
+    /// Whether the index is a server's.
+    pub fn is_remote(self) -> bool {
+        Self::REMOTE.contains(&self)
+    }
+
+    /// Every local pair with every variant, and each remote one with one of them, because a server takes its time.
+    pub fn with<V: Clone, const N: usize>(variants: [V; N]) -> Vec<(Self, V)> {
+        let every = Self::LOCAL.into_iter().flat_map(|pair| variants.clone().map(|variant| (pair, variant)));
+        let remote = Self::REMOTE.into_iter().zip([0, N - 1]).map(|(pair, which)| (pair, variants[which].clone()));
+        every.chain(remote).collect()
+    }
+
+    /// How many blobs lie in the store of a directory. Where other machines may be reading what was replaced, they are
+    /// given no more time first, through a cache that `builder` opens.
+    pub fn stored(self, builder: CacheBuilder<Cache>, dir: &Path) -> u64 {
+        if self == Self::PostgresS3 {
+            let cache = builder.grace(Duration::ZERO).delete_grace(Duration::ZERO).open().unwrap();
+            cache.sweep().unwrap();
+            cache.close().unwrap();
+        }
+        self.blobs(dir)
+    }
+
+    /// How many blobs lie in the store of a directory.
+    pub fn blobs(self, dir: &Path) -> u64 {
+        if self == Self::PostgresS3 { servers::blobs(dir) } else { blob_files(dir).len() as u64 }
+    }
+
+    /// The URLs of index and blobs in a directory.
+    pub fn urls(self, dir: &Path) -> [String; 2] {
+        self.urls_by(dir, servers::postgres)
+    }
+
+    fn urls_by(self, dir: &Path, postgres: fn(&Path) -> String) -> [String; 2] {
+        let at = |scheme: &str, name: &str| format!("{scheme}:{}", dir.join(name).display());
+        let files = || at("fs", "blobs");
+        match self {
+            Self::Memory => ["memory:".into(), "memory:".into()],
+            Self::Json => [at("json", "index.jsonl"), files()],
+            Self::Sqlite => [at("sqlite", "index.db"), files()],
+            Self::PostgresFs => [postgres(dir), files()],
+            Self::PostgresS3 => [postgres(dir), servers::s3(dir)],
         }
     }
 
     /// A builder of a cache over the pair in a directory, without compression: what is stored has a size that is known.
+    /// All who are given the directory open the same store.
     pub fn builder(self, dir: &Path) -> CacheBuilder<Cache> {
-        let builder = Cache::builder().compression(Compression::NONE);
-        match self {
-            Self::Memory => builder.metadata("memory:").blobs("memory:"),
-            Self::Json => {
-                let index = format!("json:{}", dir.join("index.jsonl").display());
-                builder.metadata(index).blobs(format!("fs:{}", dir.join("blobs").display()))
-            }
-            Self::Sqlite => builder.dir(dir),
+        self.at(dir, servers::postgres)
+    }
+
+    /// The same at the time of a clock, which is the server's, too.
+    pub fn builder_by(self, dir: &Path, clock: &ManualClock) -> CacheBuilder<Cache> {
+        match self.is_remote() {
+            true => self.at(dir, servers::clocked_postgres).clock(ServerClock::new(dir, clock.clone())),
+            false => self.builder(dir).clock(clock.clone()),
         }
+    }
+
+    fn at(self, dir: &Path, postgres: fn(&Path) -> String) -> CacheBuilder<Cache> {
+        let [metadata, blobs] = self.urls_by(dir, postgres);
+        Cache::builder().compression(Compression::NONE).metadata(metadata).blobs(blobs)
     }
 }
 

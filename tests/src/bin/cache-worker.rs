@@ -18,6 +18,7 @@ fn main() {
     for option in options {
         builder = match option.split_once('=') {
             None if *option == "no-memory" => builder.no_memory(),
+            None if *option == "graceless" => builder.grace(Duration::ZERO).delete_grace(Duration::ZERO),
             Some(("max-size", bytes)) => builder.max_size(bytes.parse::<u64>().unwrap()),
             Some(("staleness", seconds)) => {
                 let staleness = Duration::from_secs(seconds.parse().unwrap());
@@ -52,6 +53,13 @@ fn answer(cache: &Cache, words: &[&str]) -> String {
         ["flush"] => cache.flush().map(|()| "done".to_owned()).unwrap(),
         ["close"] => cache.close().map(|()| "done".to_owned()).unwrap(),
         ["fill", prefix, count, size, hot] => fill(cache, prefix, (count, size), hot),
+        ["put-and-sweep", prefix, count] => put_and_sweep(cache, prefix, count.parse().unwrap()),
+        ["all", prefix, count] => {
+            let count = count.parse::<u64>().unwrap();
+            let is_there =
+                |number: &u64| cache.get((prefix, *number)).unwrap() == Some(noise(20_000 + *number as usize));
+            (0..count).filter(is_there).count().to_string()
+        }
         ["warm-hits", key, count] => warm_hits(cache, key, count.parse().unwrap()),
         ["write", seed, milliseconds] => write(cache, seed.parse().unwrap(), milliseconds.parse().unwrap()),
         ["read", seed, milliseconds] => read(cache, seed.parse().unwrap(), milliseconds.parse().unwrap()),
@@ -70,6 +78,20 @@ fn fill(cache: &Cache, prefix: &str, (count, size): (&str, &str), hot: &str) -> 
         most = most.max(cache.stats().unwrap().bytes);
     }
     format!("{hits} {most}")
+}
+
+/// Puts blobs while others sweep without grace and sweeps itself; each is there once its put is acknowledged.
+fn put_and_sweep(cache: &Cache, prefix: &str, count: u64) -> String {
+    for number in 0..count {
+        let value = noise(20_000 + number as usize);
+        // Several sweeps in a row may hit it: the error says that trying again helps.
+        while let Err(error) = cache.put((prefix, number), &value) {
+            assert!(error.is_retryable(), "{error}");
+        }
+        assert!(cache.get((prefix, number)).unwrap() == Some(value), "{number} is gone");
+        cache.sweep().unwrap();
+    }
+    "done".to_owned()
 }
 
 /// Reads a key again and again, after it was warmed; says what this process did meanwhile.

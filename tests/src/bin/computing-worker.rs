@@ -1,19 +1,16 @@
 //! A process that computes a key of a cache when it is told to, and says what it does. Its arguments: the directory, the
-//! index's scheme, and the time of a lease in milliseconds.
+//! pair, and the time of a lease in milliseconds.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test support")]
 
-use cacheness::sync::Cache;
+use cacheness_tests::pairs::Pair;
 use std::io::stdin;
+use std::path::Path;
 use std::time::Duration;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, scheme, lease] = &arguments[..] else { panic!("unknown arguments {arguments:?}") };
-    let builder = match scheme.as_str() {
-        "sqlite" => Cache::builder().dir(dir),
-        "json" => Cache::builder().metadata(format!("json:{dir}/index.jsonl")).blobs(format!("fs:{dir}/blobs")),
-        other => panic!("unknown scheme {other:?}"),
-    };
+    let [dir, pair, lease] = &arguments[..] else { panic!("unknown arguments {arguments:?}") };
+    let builder = Pair::named(pair).builder(Path::new(dir));
     let cache = builder.lease(Duration::from_millis(lease.parse().unwrap())).open().unwrap();
     println!("open");
     while let Some(line) = line() {

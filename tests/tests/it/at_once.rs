@@ -63,7 +63,7 @@ impl Runtime for Counting {
 }
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone())
+    pair.builder_by(&place.path(), &place.clock)
 }
 
 /// A cache and the runtime that its async handle hops to.
@@ -138,7 +138,7 @@ fn what_takes_long_to_decode_is_decoded_elsewhere() {
 
 #[test]
 fn nothing_is_served_at_once_that_is_not_good_any_more() {
-    for pair in Pair::ALL {
+    for pair in Pair::LOCAL {
         let place = Place::new();
         let (cache, _) = open(&place, pair);
         let blocking = Cache::from(cache.clone());

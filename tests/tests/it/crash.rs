@@ -6,12 +6,13 @@ use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness::storage::{
     BackendInfo, BlobBackend, BlobId, BlobInfo, GetBlob, OpenContext, Payload, PutBlob, Staged, Timestamp, async_trait,
 };
-use cacheness::{ErrorKind, Result};
+use cacheness::{Bundle, Bundled, ErrorKind, Result, TokioRuntime};
 use cacheness_testkit::crash::{self, Pair, Plan};
+use cacheness_tests::{pairs, servers};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn index(directory: &Path, context: &OpenContext) -> Result<SqliteMetadata> {
     SqliteMetadata::open(directory.join("index.db"), context, SqliteConfig::default())
@@ -27,6 +28,42 @@ fn killed_at_any_moment_a_store_loses_nothing_and_leaves_nothing() -> Result<()>
     crash::run(NAME, Plan::default().kills(200), async |directory, context| {
         Ok(Pair::new(index(&directory, &context)?, blobs(&directory, &context)?))
     })
+}
+
+/// The same, over a server and what `pair` says.
+fn survive_over(test: &str, pair: pairs::Pair) -> Result<()> {
+    let plan = Plan::default().kills(30).runtime(TokioRuntime::global()?).settling(|directory| {
+        let end = Instant::now() + Duration::from_secs(60);
+        // A commit may have been sent just before the kill.
+        while servers::is_connected_to(directory) {
+            assert!(Instant::now() < end, "the server keeps the connections of the dead");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let survived = crash::run(test, plan, async |directory, context| {
+        let registry = Bundled::registry()?.backends;
+        let metadata = registry.open_metadata(&servers::postgres(&directory).parse()?, &context).await?;
+        Ok(match pair {
+            pairs::Pair::PostgresS3 => {
+                Pair::new(metadata, registry.open_blobs(&servers::s3(&directory).parse()?, &context).await?)
+            }
+            _ => Pair::new(metadata, blobs(&directory, &context)?),
+        })
+    });
+    servers::drop_schemas();
+    survived
+}
+
+#[test]
+fn killed_at_any_moment_over_postgresql_and_files_a_store_loses_nothing_and_leaves_nothing() -> Result<()> {
+    const NAME: &str = "crash::killed_at_any_moment_over_postgresql_and_files_a_store_loses_nothing_and_leaves_nothing";
+    survive_over(NAME, pairs::Pair::PostgresFs)
+}
+
+#[test]
+fn killed_at_any_moment_over_postgresql_and_s3_a_store_loses_nothing_and_leaves_nothing() -> Result<()> {
+    const NAME: &str = "crash::killed_at_any_moment_over_postgresql_and_s3_a_store_loses_nothing_and_leaves_nothing";
+    survive_over(NAME, pairs::Pair::PostgresS3)
 }
 
 /// Acknowledges a blob that is in memory, and writes it soon after.

@@ -9,11 +9,14 @@ mod model_registry;
 #[path = "../../../crates/cacheness/examples/pipeline.rs"]
 mod pipeline;
 
+use crate::support::Place;
 use cacheness::storage::PutOptions;
 use cacheness::{Entry, Field, Filter, Key, Query, sync};
+use cacheness_tests::pairs::Pair;
 use checkpoints::{Plan, State};
 use pipeline::Settings;
 use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 fn entries(store: &sync::BlobStore, query: Query) -> Vec<Entry> {
@@ -85,6 +88,22 @@ fn every_artifact_names_the_artifacts_it_was_made_of() {
     assert_eq!(inputs("trend"), ["series"]);
     assert_eq!(inputs("season"), ["series", "trend"]);
     assert_eq!(inputs("forecast"), ["trend", "season"]);
+}
+
+#[test]
+fn what_one_member_of_a_team_computes_and_changes_the_others_find_and_see() {
+    let place = Place::new();
+    let [metadata, blobs] = Pair::PostgresS3.urls(&place.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_team")).args([metadata, blobs]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    let [computed, found, before, change, after] = lines[..] else { panic!("{said}") };
+    assert!(computed.starts_with("Ada computed 2"), "{said}");
+    assert!(found.starts_with("Grace found 2") && found.ends_with(": 1 hits, 0 misses"), "{said}");
+    let days = |line: &str| line.strip_prefix("Grace counts ")?.strip_suffix(" warm days")?.parse::<u64>().ok();
+    assert_eq!(change, "Ada now calls a day warm from 25 °C on");
+    assert!(days(before).unwrap() > days(after).unwrap(), "Grace sees the change: {said}");
 }
 
 fn compute(dir: &Path, rounds: u32, interrupt: Option<u32>) -> State {

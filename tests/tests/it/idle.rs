@@ -10,7 +10,7 @@ const MICRO: Duration = Duration::from_micros(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone())
+    pair.builder_by(&place.path(), &place.clock)
 }
 
 fn idle() -> PutOptions {
@@ -28,7 +28,7 @@ fn left(cache: &Cache, key: &str) -> Duration {
 
 /// Every pair, with a memory layer and without.
 fn every(check: impl Fn(&Place, Cache, (Pair, bool))) {
-    for (pair, memory) in Pair::ALL.into_iter().flat_map(|pair| [true, false].map(|memory| (pair, memory))) {
+    for (pair, memory) in Pair::with([true, false]) {
         let place = Place::new();
         let builder = builder(&place, pair);
         let cache = if memory { builder.open() } else { builder.no_memory().open() }.unwrap();
@@ -160,7 +160,7 @@ fn the_ttl_ends_what_is_used_all_the_time() {
 
 #[test]
 fn uses_of_several_openings_keep_an_entry_alive() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         let openings = [(); 3].map(|()| builder(&place, pair).open().unwrap());
         openings[0].put_with("key", "value", idle()).unwrap();

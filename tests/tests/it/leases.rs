@@ -9,11 +9,13 @@ use cacheness::{ComputeOptions, ErrorKind, Filter, PutOptions, future};
 use cacheness_storage::engine::{Engine, EngineOptions, NewEntry, Parts, Source, Target, Written};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{Change, Condition, Fields, OnUnmet, OpenContext, Registry};
+use cacheness_tests::pairs::Pair;
+use cacheness_tests::servers::drop_schema;
 use rusqlite::Connection;
 use std::future::pending;
 use std::io::{BufRead, BufReader, Cursor, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -31,6 +33,9 @@ const FOREVER: Duration = Duration::from_secs(3600);
 /// How long nothing must happen.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// One index of each sort.
+const PAIRS: [Pair; 3] = [Pair::Json, Pair::Sqlite, Pair::PostgresS3];
+
 /// Runs on a thread of its own what might wait for ever.
 fn within<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, done) = channel();
@@ -42,15 +47,16 @@ fn within<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
 struct Workers {
     children: Vec<(Child, ChildStdin)>,
     said: Receiver<(usize, String)>,
+    dir: PathBuf,
 }
 
 impl Workers {
-    fn start(count: usize, dir: &Path, scheme: &str, lease: Duration) -> Self {
+    fn start(count: usize, dir: &Path, pair: Pair, lease: Duration) -> Self {
         let (say, said) = channel();
         let mut children = Vec::new();
         for number in 0..count {
             let mut command = Command::new(env!("CARGO_BIN_EXE_computing-worker"));
-            command.arg(dir).arg(scheme).arg(lease.as_millis().to_string());
+            command.arg(dir).arg(pair.name()).arg(lease.as_millis().to_string());
             let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let (input, output, say) = (child.stdin.take().unwrap(), child.stdout.take().unwrap(), say.clone());
             thread::spawn(move || {
@@ -60,7 +66,7 @@ impl Workers {
             });
             children.push((child, input));
         }
-        let workers = Self { children, said };
+        let workers = Self { children, said, dir: dir.to_owned() };
         (0..count).for_each(|_| assert_eq!(workers.next().1, "open"));
         workers
     }
@@ -93,6 +99,7 @@ impl Drop for Workers {
             let _ = child.kill();
             let _ = child.wait();
         }
+        drop_schema(&self.dir);
     }
 }
 
@@ -118,24 +125,24 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn of_several_processes_one_computes_and_all_get_its_value() {
-    for scheme in ["sqlite", "json"] {
+    for pair in PAIRS {
         let dir = tempfile::tempdir().unwrap();
-        let mut workers = Workers::start(4, dir.path(), scheme, FOREVER);
+        let mut workers = Workers::start(4, dir.path(), pair, FOREVER);
         (0..4).for_each(|number| workers.tell(number, &format!("compute {number}")));
         let (leader, said) = workers.next();
         assert_eq!(said, "computing");
         workers.are_silent();
         workers.tell(leader, "finish");
         let value = format!("value {leader}");
-        (0..4).for_each(|_| assert_eq!(workers.next().1, value, "{scheme}"));
+        (0..4).for_each(|_| assert_eq!(workers.next().1, value, "{pair:?}"));
     }
 }
 
 #[test]
 fn when_the_process_that_computes_is_killed_another_computes() {
-    for scheme in ["sqlite", "json"] {
+    for pair in PAIRS {
         let dir = tempfile::tempdir().unwrap();
-        let mut workers = Workers::start(2, dir.path(), scheme, Duration::from_millis(300));
+        let mut workers = Workers::start(2, dir.path(), pair, Duration::from_millis(300));
         workers.tell(0, "compute first");
         workers.expect(0, "computing");
         workers.tell(1, "compute second");
@@ -149,7 +156,7 @@ fn when_the_process_that_computes_is_killed_another_computes() {
 #[test]
 fn when_the_computation_of_a_process_fails_another_computes_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut workers = Workers::start(2, dir.path(), "sqlite", FOREVER);
+    let mut workers = Workers::start(2, dir.path(), Pair::Sqlite, FOREVER);
     workers.tell(0, "fail");
     workers.expect(0, "computing");
     workers.tell(1, "compute value");
@@ -164,9 +171,9 @@ fn when_the_computation_of_a_process_fails_another_computes_at_once() {
 
 #[test]
 fn what_another_process_invalidates_is_not_stored() {
-    for scheme in ["sqlite", "json"] {
+    for pair in PAIRS {
         let dir = tempfile::tempdir().unwrap();
-        let mut workers = Workers::start(2, dir.path(), scheme, FOREVER);
+        let mut workers = Workers::start(2, dir.path(), pair, FOREVER);
         for (way, nothing) in [("invalidate", "false"), ("clear", "0"), ("clear", "0")] {
             workers.tell(0, "compute old");
             workers.expect(0, "computing");

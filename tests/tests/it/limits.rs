@@ -4,7 +4,7 @@
 use crate::support::{Place, noise};
 use cacheness::{CacheBuilder, ErrorKind, EvictionPolicy, MemoryConfig, PutOptions, Query, sync::Cache};
 use cacheness_testkit::SeededRng;
-use cacheness_tests::pairs::{Pair, blob_files};
+use cacheness_tests::pairs::Pair;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +16,7 @@ const POLICIES: [EvictionPolicy; 4] =
     [EvictionPolicy::Lru, EvictionPolicy::Lfu, EvictionPolicy::Fifo, EvictionPolicy::Random];
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone()).rng(SeededRng::new(pair as u64))
+    pair.builder_by(&place.path(), &place.clock).rng(SeededRng::new(pair as u64))
 }
 
 /// Whether noise of a size is under a key.
@@ -32,7 +32,7 @@ fn there<'k>(cache: &Cache, keys: &[&'k str]) -> BTreeSet<&'k str> {
 #[test]
 fn after_every_put_of_one_thread_the_total_is_within_the_limit() {
     const LIMIT: u64 = 400_000;
-    for (pair, policy) in Pair::ALL.into_iter().flat_map(|pair| POLICIES.map(|policy| (pair, policy))) {
+    for (pair, policy) in Pair::with(POLICIES) {
         let place = Place::new();
         let cache = builder(&place, pair).max_size(LIMIT).eviction(policy).open().unwrap();
         let chance = SeededRng::new(5);
@@ -51,7 +51,8 @@ fn after_every_put_of_one_thread_the_total_is_within_the_limit() {
         let sum: u64 = listed.iter().map(|entry| entry.stored_size()).sum();
         assert_eq!((sum, listed.len() as u64), (stats.bytes, stats.entries), "{pair:?} {policy:?}");
         if pair != Pair::Memory {
-            assert_eq!(blob_files(&place.path()).len() as u64, stats.blobs, "{pair:?} {policy:?}");
+            let stored = pair.stored(builder(&place, pair), &place.path());
+            assert_eq!(stored, stats.blobs, "{pair:?} {policy:?}");
         }
         assert!(cache.verify().unwrap().is_clean(), "{pair:?} {policy:?}");
     }
@@ -89,7 +90,7 @@ fn eight_threads_stay_within_the_limit_and_the_puts_of_the_others() {
 fn openings_that_were_idle_while_others_filled_the_store_stay_within_the_limit_too() {
     const LIMIT: u64 = 2_000_000;
     const SIZE: u64 = 20_000;
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         // Each has an opening of its own, as another process would.
         let openings: Vec<_> = (0..8)
@@ -117,7 +118,7 @@ fn openings_that_were_idle_while_others_filled_the_store_stay_within_the_limit_t
 
 #[test]
 fn an_eviction_ends_at_the_low_water_mark() {
-    for (pair, low_water) in Pair::ALL.into_iter().flat_map(|pair| [10, 50, 77, 80, 100].map(|low| (pair, low))) {
+    for (pair, low_water) in Pair::with([10, 50, 77, 80, 100]) {
         let place = Place::new();
         let cache = builder(&place, pair).max_size(100_000).low_water(low_water).open().unwrap();
         let value = noise(1000);
@@ -167,7 +168,7 @@ fn each_policy_evicts_what_it_names() {
         (EvictionPolicy::Lfu, ["a", "b", "e"]),
         (EvictionPolicy::Fifo, ["c", "d", "e"]),
     ];
-    for (pair, memory) in Pair::ALL.into_iter().flat_map(|pair| [None, Some(MemoryConfig::new())].map(|m| (pair, m))) {
+    for (pair, memory) in Pair::with([None, Some(MemoryConfig::new())]) {
         for (policy, kept) in expected {
             let place = Place::new();
             let builder = builder(&place, pair).max_entries(4).low_water(75).eviction(policy);
@@ -210,7 +211,7 @@ fn an_overwritten_entry_is_young_again_and_a_touched_one_is_not() {
 
 #[test]
 fn chance_evicts_every_old_entry_now_and_then() {
-    for pair in Pair::ALL {
+    for pair in Pair::LOCAL {
         let mut evicted = [0; 4];
         for seed in 0..60 {
             let place = Place::new();
@@ -230,7 +231,7 @@ fn chance_evicts_every_old_entry_now_and_then() {
 
 #[test]
 fn what_is_dead_goes_before_what_lives() {
-    for (pair, policy) in Pair::ALL.into_iter().flat_map(|pair| POLICIES.map(|policy| (pair, policy))) {
+    for (pair, policy) in Pair::with(POLICIES) {
         let place = Place::new();
         let cache = builder(&place, pair).max_entries(6).low_water(84).eviction(policy).open().unwrap();
         let short = || PutOptions::new().ttl(Duration::from_secs(10));
@@ -274,7 +275,7 @@ fn what_is_larger_than_the_limit_is_refused_and_evicts_nothing() {
             assert_eq!(stats.evictions, 0);
             assert!(holds(&cache, "small", 1000));
             if pair != Pair::Memory {
-                assert_eq!(blob_files(&place.path()).len() as u64, stats.blobs, "{pair:?}");
+                assert_eq!(pair.stored(builder(&place, pair), &place.path()), stats.blobs, "{pair:?}");
                 assert_eq!(cache.verify().unwrap().staging_files, 0, "{pair:?}");
             }
         };
@@ -296,7 +297,7 @@ fn what_is_larger_than_the_limit_is_refused_and_evicts_nothing() {
 
 #[test]
 fn a_put_is_not_the_victim_of_its_own_eviction() {
-    for (pair, policy) in Pair::ALL.into_iter().flat_map(|pair| POLICIES.map(|policy| (pair, policy))) {
+    for (pair, policy) in Pair::with(POLICIES) {
         let place = Place::new();
         let cache = builder(&place, pair).max_size(100_000).eviction(policy).open().unwrap();
         for number in 0..20 {
@@ -354,7 +355,7 @@ fn what_is_replaced_does_not_count() {
 
 #[test]
 fn a_smaller_limit_applies_from_the_next_put_on_and_no_limit_evicts_nothing() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         let cache = builder(&place, pair).max_size(10).unlimited().open().unwrap();
         for number in 0..10 {
@@ -372,7 +373,7 @@ fn a_smaller_limit_applies_from_the_next_put_on_and_no_limit_evicts_nothing() {
 #[test]
 fn a_key_that_is_read_before_each_overflow_stays_under_lru() {
     const LIMIT: u64 = 20 * (64 << 10);
-    for (pair, memory) in Pair::ALL.into_iter().flat_map(|pair| [true, false].map(|memory| (pair, memory))) {
+    for (pair, memory) in Pair::with([true, false]) {
         let place = Place::new();
         let builder = builder(&place, pair).max_size(LIMIT);
         let cache = if memory { builder.open() } else { builder.no_memory().open() }.unwrap();

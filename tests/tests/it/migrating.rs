@@ -12,7 +12,7 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn open(place: &Place, pair: Pair) -> Cache {
-    pair.builder(&place.path()).clock(place.clock.clone()).open().unwrap()
+    pair.builder_by(&place.path(), &place.clock).open().unwrap()
 }
 
 fn remote() -> Remote {

@@ -6,7 +6,7 @@ use cacheness_tests::pairs::Pair;
 use std::time::Duration;
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone())
+    pair.builder_by(&place.path(), &place.clock)
 }
 
 fn listed(cache: &Cache) -> usize {
@@ -180,7 +180,7 @@ fn names_that_are_none_are_refused() {
 
 #[test]
 fn namespaces_outlast_their_handles() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         builder(&place, pair).open().unwrap().namespace("red").unwrap().put("key", "red").unwrap();
         let other = builder(&place, pair).open().unwrap();

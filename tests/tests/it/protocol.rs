@@ -1,17 +1,16 @@
 //! The write and read protocols, met at their edges: lost replies, torn markers, racing opens, busy neighbours.
 
 use crate::support::{Place, noise};
-use cacheness::backends::fs::FsBlobs;
-use cacheness::backends::sqlite::SqliteMetadata;
-use cacheness::core::runtime::block_on;
 use cacheness::core::{SystemRng, ThreadPool};
 use cacheness::storage::engine::{Engine, EngineOptions, Lookup, Parts, Point};
 use cacheness::storage::{
-    BackendInfo, BlobId, BlobQuery, BlobRecord, Bytes, Change, Coherence, Condition, Cursor, EntryKey, Fields, GetBlob,
-    Location, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query, Reclaim, Reclaimed,
-    Record, Staged, StoreId, Timestamp, async_trait,
+    BackendInfo, BlobBackend, BlobId, BlobQuery, BlobRecord, Bytes, Change, Coherence, Condition, Cursor, EntryKey,
+    Fields, GetBlob, Location, MetadataBackend, MetadataStats, OnUnmet, OpenContext, Outcome, Page, PutBlob, Query,
+    Reclaim, Reclaimed, Record, Staged, StoreId, Timestamp, async_trait,
 };
-use cacheness::{Compression, Error, ErrorKind, MissReason, Result, sync::Cache};
+use cacheness::{Bundle, Bundled, Compression, Error, ErrorKind, MissReason, Result, TokioRuntime, sync::Cache};
+use cacheness_tests::pairs::Pair;
+use cacheness_tests::servers::block_on;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -30,7 +29,7 @@ enum Reply {
 /// An index whose replies get lost when told so.
 #[derive(Debug)]
 struct Lossy {
-    inner: SqliteMetadata,
+    inner: Arc<dyn MetadataBackend>,
     next: Arc<AtomicU8>,
 }
 
@@ -83,33 +82,47 @@ impl MetadataBackend for Lossy {
     }
 }
 
-fn lossy(place: &Place) -> (Cache, Arc<AtomicU8>) {
+/// Pairs whose commits travel differently.
+const PAIRS: [Pair; 3] = [Pair::Sqlite, Pair::PostgresFs, Pair::PostgresS3];
+
+fn lossy(place: &Place, pair: Pair) -> (Cache, Arc<AtomicU8>) {
     let next = Arc::new(AtomicU8::new(Reply::Arrives as u8));
-    let inner = SqliteMetadata::open(place.path().join("index.db"), &OpenContext::new(), Default::default()).unwrap();
-    let index = Lossy { inner, next: next.clone() };
-    let blobs = format!("fs:{}", place.path().join("blobs").display());
+    let index = Lossy { inner: backends(place, pair).0, next: next.clone() };
+    let [_, blobs] = pair.urls(&place.path());
     (Cache::builder().metadata_backend(index).blobs(blobs).open().unwrap(), next)
+}
+
+fn backends(place: &Place, pair: Pair) -> (Arc<dyn MetadataBackend>, Arc<dyn BlobBackend>) {
+    let context = OpenContext::new().runtime(TokioRuntime::global().unwrap());
+    let registry = Bundled::registry().unwrap().backends;
+    let [metadata, blobs] = pair.urls(&place.path()).map(|url| url.parse().unwrap());
+    let metadata = block_on(registry.open_metadata(&metadata, &context)).unwrap();
+    (metadata, block_on(registry.open_blobs(&blobs, &context)).unwrap())
 }
 
 #[test]
 fn a_lost_reply_never_costs_a_committed_value() {
-    let place = Place::new();
-    let (cache, next) = lossy(&place);
-    next.store(Reply::Lost as u8, Ordering::SeqCst);
-    assert_eq!(cache.put("key", &noise(50_000)).unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(cache.get("key").unwrap(), Some(noise(50_000)));
-    assert_eq!(place.blobs().len(), 1);
+    for pair in PAIRS {
+        let place = Place::new();
+        let (cache, next) = lossy(&place, pair);
+        next.store(Reply::Lost as u8, Ordering::SeqCst);
+        assert_eq!(cache.put("key", &noise(50_000)).unwrap_err().kind(), ErrorKind::Unavailable, "{pair:?}");
+        assert_eq!(cache.get("key").unwrap(), Some(noise(50_000)), "{pair:?}");
+        assert_eq!(pair.blobs(&place.path()), 1, "{pair:?}");
+    }
 }
 
 #[test]
 fn a_commit_that_never_happened_leaves_no_blob_and_the_old_value() {
-    let place = Place::new();
-    let (cache, next) = lossy(&place);
-    cache.put("key", &noise(40_000)).unwrap();
-    next.store(Reply::Never as u8, Ordering::SeqCst);
-    cache.put("key", &noise(50_000)).unwrap_err();
-    assert_eq!(cache.get("key").unwrap(), Some(noise(40_000)));
-    assert_eq!(place.blobs().len(), 1);
+    for pair in PAIRS {
+        let place = Place::new();
+        let (cache, next) = lossy(&place, pair);
+        cache.put("key", &noise(40_000)).unwrap();
+        next.store(Reply::Never as u8, Ordering::SeqCst);
+        cache.put("key", &noise(50_000)).unwrap_err();
+        assert_eq!(cache.get("key").unwrap(), Some(noise(40_000)), "{pair:?}");
+        assert_eq!(pair.blobs(&place.path()), 1, "{pair:?}");
+    }
 }
 
 #[test]
@@ -179,12 +192,16 @@ fn engine(place: &Place) -> Engine {
 }
 
 fn engine_with(place: &Place, options: EngineOptions) -> Engine {
-    let context = OpenContext::new();
+    engine_over(place, Pair::Sqlite, options)
+}
+
+fn engine_over(place: &Place, pair: Pair, options: EngineOptions) -> Engine {
+    let (metadata, blobs) = backends(place, pair);
     let parts = Parts {
-        metadata: Arc::new(SqliteMetadata::open(place.path().join("index.db"), &context, Default::default()).unwrap()),
-        blobs: Arc::new(FsBlobs::open(place.path().join("blobs"), &context, Default::default()).unwrap()),
+        metadata,
+        blobs,
         handlers: cacheness::handlers::HandlerRegistry::standard(),
-        runtime: Arc::new(ThreadPool::global()),
+        runtime: if pair.is_remote() { TokioRuntime::global().unwrap() } else { Arc::new(ThreadPool::global()) },
         clock: Arc::new(place.clock.clone()),
         rng: Arc::new(SystemRng),
         options,
@@ -238,7 +255,7 @@ fn parameters_that_share_the_shown_key_are_not_each_other() {
 #[test]
 fn a_deleted_blob_is_forgotten_by_the_next_commit_or_close() {
     let place = Place::new();
-    let (cache, next) = lossy(&place);
+    let (cache, next) = lossy(&place, Pair::Sqlite);
     let engine = engine(&place);
     let condemned = || block_on(engine.stats()).unwrap().condemned;
     cache.put("key", &noise(50_000)).unwrap();
@@ -333,23 +350,25 @@ fn a_version_that_takes_the_place_of_another_during_a_read_is_judged_too() {
 
 #[test]
 fn a_commit_that_happens_after_its_put_gave_up_is_refused_for_good() {
-    let place = Place::new();
-    let (cache, next) = lossy(&place);
-    let engine = engine(&place);
-    let key = EntryKey::new(cache.put("key", &noise(40_000)).unwrap().to_string());
-    next.store(Reply::Never as u8, Ordering::SeqCst);
-    cache.put("key", &noise(50_000)).unwrap_err();
-    let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 9 };
-    let tombs = block_on(engine.metadata().blobs(&condemned)).unwrap();
-    assert_eq!(tombs.len(), 1, "{tombs:?}");
-    let mut late = block_on(engine.record(&key, Fields::ALL)).unwrap().unwrap();
-    late.location = Location::Blob(tombs[0].id);
-    for round in 0..3 {
-        // Every commit and every sweep may forget blobs, but not this one.
-        cache.put("other", &round).unwrap();
-        cache.sweep().unwrap();
-        let change = Change::Put { record: Box::new(late.clone()), condition: Condition::Always };
-        let outcomes = block_on(engine.metadata().commit(vec![change], OnUnmet::Skip)).unwrap();
-        assert_eq!(outcomes, [Outcome::Condemned], "round {round}");
+    for pair in PAIRS {
+        let place = Place::new();
+        let (cache, next) = lossy(&place, pair);
+        let engine = engine_over(&place, pair, EngineOptions::default());
+        let key = EntryKey::new(cache.put("key", &noise(40_000)).unwrap().to_string());
+        next.store(Reply::Never as u8, Ordering::SeqCst);
+        cache.put("key", &noise(50_000)).unwrap_err();
+        let condemned = BlobQuery::Condemned { until: Timestamp::from_micros(i64::MAX), after: None, limit: 9 };
+        let tombs = block_on(engine.metadata().blobs(&condemned)).unwrap();
+        assert_eq!(tombs.len(), 1, "{pair:?}: {tombs:?}");
+        let mut late = block_on(engine.record(&key, Fields::ALL)).unwrap().unwrap();
+        late.location = Location::Blob(tombs[0].id);
+        for round in 0..3 {
+            // Every commit and every sweep may forget blobs, but not this one.
+            cache.put("other", &round).unwrap();
+            cache.sweep().unwrap();
+            let change = Change::Put { record: Box::new(late.clone()), condition: Condition::Always };
+            let outcomes = block_on(engine.metadata().commit(vec![change], OnUnmet::Skip)).unwrap();
+            assert_eq!(outcomes, [Outcome::Condemned], "{pair:?} round {round}");
+        }
     }
 }

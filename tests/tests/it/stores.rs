@@ -6,6 +6,7 @@ use cacheness::backends::sqlite::SqliteMetadata;
 use cacheness::sync::BlobStore;
 use cacheness_storage::engine::{EngineOptions, Failpoints, Point};
 use cacheness_storage::{Error, ErrorKind, OpenContext};
+use cacheness_tests::pairs::Pair;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -33,6 +34,22 @@ pub(crate) fn open_held(place: &Place, mut options: EngineOptions) -> (BlobStore
     let failpoints = Failpoints::default();
     options.failpoints = failpoints.clone();
     (open(place, options), failpoints)
+}
+
+/// The store of a pair that outlives its process.
+pub(crate) fn open_over(pair: Pair, place: &Place, options: EngineOptions) -> BlobStore {
+    if pair == Pair::Sqlite {
+        return open(place, options);
+    }
+    let [metadata, blobs] = pair.urls(&place.path());
+    BlobStore::builder().metadata(metadata).blobs(blobs).options(options).open().unwrap()
+}
+
+/// The same, with a hold on its protocol.
+pub(crate) fn open_over_held(pair: Pair, place: &Place, mut options: EngineOptions) -> (BlobStore, Failpoints) {
+    let failpoints = Failpoints::default();
+    options.failpoints = failpoints.clone();
+    (open_over(pair, place, options), failpoints)
 }
 
 /// Stops whoever reaches a point until he is let go.
@@ -85,11 +102,16 @@ pub(crate) fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Nothing is damaged, nothing is left, and the files of blobs are exactly those that entries name.
 pub(crate) fn assert_tidy(place: &Place, store: &BlobStore) {
+    assert_tidy_over(Pair::Sqlite, place, store);
+}
+
+/// The same, over a pair.
+pub(crate) fn assert_tidy_over(pair: Pair, place: &Place, store: &BlobStore) {
     let verified = store.verify().unwrap();
     assert!(verified.is_clean(), "{verified:?}");
     assert_eq!((verified.unreferenced, verified.staging_files), (0, 0), "{verified:?}");
     let named = store.list(&Default::default()).unwrap().entries.iter().filter_map(|entry| entry.blob()).count();
     let distinct = store.stats().unwrap().blobs;
     assert!(named as u64 >= distinct);
-    assert_eq!(place.blobs().len() as u64, distinct, "files of blobs and blobs that entries name");
+    assert_eq!(pair.blobs(&place.path()), distinct, "{pair:?}: blobs that are there and blobs that entries name");
 }

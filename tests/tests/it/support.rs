@@ -45,3 +45,9 @@ impl Place {
         found
     }
 }
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        cacheness_tests::servers::drop_schema(&self.path());
+    }
+}

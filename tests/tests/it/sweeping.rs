@@ -1,6 +1,6 @@
 //! Sweeps: leftovers go, everything that is used or foreign stays, and puts under way get through.
 
-use crate::stores::{Hold, assert_tidy, graceless, open, open_held, tree};
+use crate::stores::{Hold, assert_tidy, assert_tidy_over, graceless, open, open_held, open_over, open_over_held, tree};
 use crate::support::{Place, noise};
 use cacheness::backends::fs::FsBlobs;
 use cacheness::core::runtime::block_on;
@@ -9,6 +9,8 @@ use cacheness::storage::memory::MemoryMetadata;
 use cacheness::sync::BlobStore;
 use cacheness_storage::engine::{EngineOptions, Point};
 use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, OpenContext, PutBlob, Staged, Trailer};
+use cacheness_tests::pairs::Pair;
+use cacheness_tests::servers;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
@@ -29,63 +31,88 @@ fn options() -> EngineOptions {
     options
 }
 
+/// Pairs whose commits and blobs travel differently.
+const PAIRS: [Pair; 3] = [Pair::Sqlite, Pair::PostgresFs, Pair::PostgresS3];
+
 #[test]
 fn a_put_held_between_blob_and_commit_gets_through_two_sweeps() {
-    for (size, put) in PUTS {
+    for (pair, (size, put)) in PAIRS.into_iter().flat_map(|pair| PUTS.map(|put| (pair, put))) {
         let place = Place::new();
-        let (held, failpoints) = open_held(&place, options());
-        let sweeper = open(&place, options());
+        let (held, failpoints) = open_over_held(pair, &place, options());
+        let sweeper = open_over(pair, &place, options());
         thread::scope(|scope| {
             let hold = Hold::at(&failpoints, Point::BlobStored);
             scope.spawn(|| put(&held, "key", noise(size)));
             hold.wait();
             let swept = sweeper.sweep().unwrap();
-            assert_eq!((swept.condemned, swept.deleted), (1, 1), "without a grace the blob under way is gone");
+            let taken = (swept.condemned, swept.deleted);
+            assert_eq!(taken, (1, 1), "{pair:?}: without a grace the blob under way is gone");
             sweeper.sweep().unwrap();
             hold.go();
             hold.wait();
             hold.go();
         });
-        assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(size)));
-        let blob = fs::read(place.blobs().pop().unwrap()).unwrap();
-        let trailer = Trailer::from_end_of(&blob).unwrap();
-        let behind = &blob[trailer.content.stored_size as usize..];
-        assert!(behind == trailer.to_bytes(), "one trailer, right behind the value: {} bytes", behind.len());
-        assert_tidy(&place, &sweeper);
+        assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(size)), "{pair:?}");
+        if pair != Pair::PostgresS3 {
+            let blob = fs::read(place.blobs().pop().unwrap()).unwrap();
+            let trailer = Trailer::from_end_of(&blob).unwrap();
+            let behind = &blob[trailer.content.stored_size as usize..];
+            assert!(behind == trailer.to_bytes(), "one trailer, right behind the value: {} bytes", behind.len());
+        }
+        assert_tidy_over(pair, &place, &sweeper);
     }
 }
 
 #[test]
 fn a_put_under_way_is_younger_than_the_grace_and_is_left_alone() {
-    let place = Place::new();
-    let (held, failpoints) = open_held(&place, EngineOptions::default());
-    let sweeper = open(&place, EngineOptions::default());
-    thread::scope(|scope| {
-        let hold = Hold::at(&failpoints, Point::BlobStored);
-        scope.spawn(|| held.put("key", &noise(50_000)).unwrap());
-        hold.wait();
-        let swept = sweeper.sweep().unwrap();
-        assert_eq!((swept.condemned, swept.deleted), (0, 0));
-        hold.go();
-    });
-    assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
+    for pair in PAIRS {
+        let place = Place::new();
+        let (held, failpoints) = open_over_held(pair, &place, EngineOptions::default());
+        let sweeper = open_over(pair, &place, EngineOptions::default());
+        thread::scope(|scope| {
+            let hold = Hold::at(&failpoints, Point::BlobStored);
+            scope.spawn(|| held.put("key", &noise(50_000)).unwrap());
+            hold.wait();
+            let swept = sweeper.sweep().unwrap();
+            assert_eq!((swept.condemned, swept.deleted), (0, 0), "{pair:?}");
+            hold.go();
+        });
+        assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)), "{pair:?}");
+    }
 }
 
 #[test]
 fn a_put_that_is_swept_away_every_time_says_so() {
-    let place = Place::new();
-    let (held, failpoints) = open_held(&place, options());
-    let sweeper = Arc::new(open(&place, options()));
-    let sweeps = Arc::new(AtomicUsize::new(0));
-    let (again, counted) = (sweeper.clone(), sweeps.clone());
-    failpoints.set(Point::BlobStored, move || {
-        counted.fetch_add(1, Ordering::SeqCst);
-        again.sweep().map(drop)
-    });
-    let error = held.put("key", &noise(50_000)).unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Conflict, true), "{error}");
-    assert_eq!(sweeps.load(Ordering::SeqCst), 3);
-    assert_tidy(&place, &sweeper);
+    for pair in PAIRS {
+        let place = Place::new();
+        let (held, failpoints) = open_over_held(pair, &place, options());
+        let sweeper = Arc::new(open_over(pair, &place, options()));
+        let sweeps = Arc::new(AtomicUsize::new(0));
+        let (again, counted) = (sweeper.clone(), sweeps.clone());
+        failpoints.set(Point::BlobStored, move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let sweeper = again.clone();
+            // A failpoint is met inside an operation, where a blocking call would have to be refused.
+            thread::spawn(move || sweeper.sweep().map(drop)).join().unwrap()
+        });
+        let error = held.put("key", &noise(50_000)).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Conflict, true), "{pair:?}: {error}");
+        assert_eq!(sweeps.load(Ordering::SeqCst), 3, "{pair:?}");
+        assert_tidy_over(pair, &place, &sweeper);
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_of_an_upload_in_parts_goes_with_a_sweep_and_what_others_upload_stays() {
+    let (place, other) = (Place::new(), Place::new());
+    let patient = open_over(Pair::PostgresS3, &place, EngineOptions::default());
+    for place in [&place, &other] {
+        servers::begin_upload(&place.path());
+    }
+    patient.sweep().unwrap();
+    assert_eq!(servers::uploads(&place.path()), 1, "it may be under way");
+    open_over(Pair::PostgresS3, &place, graceless()).sweep().unwrap();
+    assert_eq!((servers::uploads(&place.path()), servers::uploads(&other.path())), (0, 1));
 }
 
 #[test]
@@ -290,22 +317,25 @@ fn a_put_whose_blob_was_condemned_takes_it_away_itself() {
 
 #[test]
 fn a_blob_that_is_committed_while_a_sweep_looks_at_it_stays() {
-    let place = Place::new();
-    let ((writer, writes), (sweeper, sweeps)) = (open_held(&place, graceless()), open_held(&place, graceless()));
-    thread::scope(|scope| {
-        let (write, sweep) = (Hold::at(&writes, Point::BlobStored), Hold::at(&sweeps, Point::SweepListed));
-        let put = scope.spawn(|| writer.put("key", &noise(50_000)).unwrap());
-        write.wait();
-        let swept = scope.spawn(|| sweeper.sweep().unwrap());
-        sweep.wait();
-        write.go();
-        put.join().unwrap();
-        sweep.go();
-        let swept = swept.join().unwrap();
-        assert_eq!((swept.condemned, swept.deleted), (0, 0));
-    });
-    assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)));
-    assert_tidy(&place, &sweeper);
+    for pair in PAIRS {
+        let place = Place::new();
+        let (writer, writes) = open_over_held(pair, &place, graceless());
+        let (sweeper, sweeps) = open_over_held(pair, &place, graceless());
+        thread::scope(|scope| {
+            let (write, sweep) = (Hold::at(&writes, Point::BlobStored), Hold::at(&sweeps, Point::SweepListed));
+            let put = scope.spawn(|| writer.put("key", &noise(50_000)).unwrap());
+            write.wait();
+            let swept = scope.spawn(|| sweeper.sweep().unwrap());
+            sweep.wait();
+            write.go();
+            put.join().unwrap();
+            sweep.go();
+            let swept = swept.join().unwrap();
+            assert_eq!((swept.condemned, swept.deleted), (0, 0), "{pair:?}");
+        });
+        assert_eq!(sweeper.get::<Vec<u8>>("key").unwrap(), Some(noise(50_000)), "{pair:?}");
+        assert_tidy_over(pair, &place, &sweeper);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone())
+    pair.builder_by(&place.path(), &place.clock)
 }
 
 fn tagged(tags: &[&str]) -> PutOptions {
@@ -23,7 +23,7 @@ fn tagged(tags: &[&str]) -> PutOptions {
 
 #[test]
 fn every_way_to_ask_agrees_that_an_invalidated_entry_is_gone() {
-    for (pair, memory) in Pair::ALL.into_iter().flat_map(|pair| [true, false].map(|memory| (pair, memory))) {
+    for (pair, memory) in Pair::with([true, false]) {
         let place = Place::new();
         let builder = builder(&place, pair);
         let cache = if memory { builder.open() } else { builder.no_memory().open() }.unwrap();
@@ -293,7 +293,7 @@ fn a_tag_that_is_forgotten_after_a_cleanup_raises_nobody_from_the_dead() {
 
 #[test]
 fn thousands_of_invalidated_tags_stop_nobody() {
-    for (pair, count) in [(Pair::Memory, 1200), (Pair::Json, 200), (Pair::Sqlite, 1200)] {
+    for (pair, count) in [(Pair::Memory, 1200), (Pair::Json, 200), (Pair::Sqlite, 1200), (Pair::PostgresS3, 200)] {
         let place = Place::new();
         let cache = builder(&place, pair).max_entries(10).open().unwrap();
         for number in 0..count {
@@ -323,7 +323,7 @@ fn thousands_of_invalidated_tags_stop_nobody() {
 
 #[test]
 fn an_invalidation_of_what_nobody_has_does_no_harm_and_a_read_only_opening_makes_none() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         let cache = builder(&place, pair).open().unwrap();
         cache.put_with("key", &1, tagged(&["tag"])).unwrap();

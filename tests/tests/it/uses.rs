@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn builder(place: &Place, pair: Pair) -> CacheBuilder<Cache> {
-    pair.builder(&place.path()).clock(place.clock.clone())
+    pair.builder_by(&place.path(), &place.clock)
 }
 
 /// When and how often an entry was used, as the index knows.
@@ -31,7 +31,7 @@ fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 #[test]
 fn uses_are_told_by_a_flush_and_by_nothing_else() {
-    for (pair, memory) in Pair::ALL.into_iter().flat_map(|pair| [true, false].map(|memory| (pair, memory))) {
+    for (pair, memory) in Pair::with([true, false]) {
         let place = Place::new();
         let builder = builder(&place, pair);
         let cache = if memory { builder.open() } else { builder.no_memory().open() }.unwrap();
@@ -75,7 +75,7 @@ fn uses_are_told_by_a_flush_and_by_nothing_else() {
 
 #[test]
 fn closing_tells_and_openings_add_up() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         let [one, other] = [(); 2].map(|()| builder(&place, pair).open().unwrap());
         one.put("key", "value").unwrap();
@@ -193,7 +193,7 @@ fn a_read_only_opening_tells_nothing() {
 
 #[test]
 fn a_flush_tells_what_was_to_ride_along_with_a_commit_that_carries_nothing() {
-    for pair in Pair::ON_DISK {
+    for pair in Pair::SHARED {
         let place = Place::new();
         builder(&place, pair).open().unwrap().put("key", "value").unwrap();
         let cache = builder(&place, pair).open().unwrap();

@@ -1,13 +1,14 @@
 //! The suites, through every layer: around SQLite and files, around backends that another process serves, and through one
 //! deep stack.
 
-use cacheness::TokioRuntime;
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
+use cacheness::{Bundle, Bundled, TokioRuntime};
 use cacheness_storage::layers::{Cached, CircuitBreaker, Failover, Retry, Timeout};
-use cacheness_storage::{BlobBackend, MetadataBackend, OpenContext, Result};
+use cacheness_storage::{BackendRegistry, BlobBackend, MetadataBackend, OpenContext, Result};
 use cacheness_testkit::{BlobSubject, MetadataSubject};
 use cacheness_tests::remote::Remote;
+use cacheness_tests::servers;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -118,6 +119,114 @@ fn deep() -> BlobSubject {
             Cached::in_backend(local, "1 MB").around_blobs(both, &context).await
         }
     })
+}
+
+/// Files of a subject, and its schema on the server of the tests.
+struct Served {
+    dir: TempDir,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        servers::drop_schema(self.dir.path());
+    }
+}
+
+fn served() -> Arc<Served> {
+    Arc::new(Served { dir: tempfile::tempdir().unwrap() })
+}
+
+/// Backends of servers, each opened by its URL.
+fn registry() -> BackendRegistry {
+    Bundled::registry().unwrap().backends
+}
+
+fn on_servers(context: OpenContext) -> OpenContext {
+    context.runtime(TokioRuntime::global().unwrap())
+}
+
+/// S3 below a prefix for a directory.
+async fn s3(dir: &Path, context: &OpenContext) -> Result<Arc<dyn BlobBackend>> {
+    registry().open_blobs(&servers::s3(dir).parse()?, context).await
+}
+
+/// What makes a server dependable: `CircuitBreaker(Timeout(Retry(_)))`.
+fn dependable_blobs(inner: Arc<dyn BlobBackend>, context: &OpenContext) -> Arc<dyn BlobBackend> {
+    let inner = Retry::new().around_blobs(inner, context);
+    let inner = Timeout::new().around_blobs(inner, context);
+    CircuitBreaker::new().around_blobs(inner, context)
+}
+
+/// `CircuitBreaker(Timeout(Retry(PostgreSQL)))`
+fn postgres() -> MetadataSubject {
+    let served = served();
+    MetadataSubject::shared(move |context| {
+        let (served, context) = (served.clone(), on_servers(context));
+        async move {
+            let inner = registry().open_metadata(&servers::postgres(served.dir.path()).parse()?, &context).await?;
+            let inner = Retry::new().around_metadata(inner, &context);
+            let inner = Timeout::new().around_metadata(inner, &context);
+            Ok(CircuitBreaker::new().around_metadata(inner, &context))
+        }
+    })
+    .runner(on_tokio)
+}
+
+/// What is put around S3, which is opened at places of a directory.
+#[derive(Clone, Copy)]
+enum Around {
+    /// `CircuitBreaker(Timeout(Retry(S3)))`
+    Dependable,
+    /// `Cached(fs, S3)`
+    Cached,
+    /// `Failover(S3, S3)`
+    Failover,
+    /// `Cached(fs, Failover(CircuitBreaker(Timeout(Retry(S3))), S3))`
+    All,
+}
+
+fn around_s3(around: Around) -> BlobSubject {
+    let served = served();
+    BlobSubject::shared(move |context| {
+        let (served, context) = (served.clone(), on_servers(context));
+        async move {
+            let dir = served.dir.path();
+            let mut blobs = s3(&dir.join("first"), &context).await?;
+            if let Around::Dependable | Around::All = around {
+                blobs = dependable_blobs(blobs, &context);
+            }
+            if let Around::Failover | Around::All = around {
+                let second = s3(&dir.join("second"), &context).await?;
+                blobs = Failover::to(second).around_blobs(blobs, &context).await?;
+            }
+            if let Around::Cached | Around::All = around {
+                let local = files(dir, "copies", &OpenContext::new())?;
+                blobs = Cached::in_backend(local, "1 MB").around_blobs(blobs, &context).await?;
+            }
+            Ok(blobs)
+        }
+    })
+    .runner(on_tokio)
+}
+
+mod dependable_postgres {
+    cacheness_testkit::metadata_suite!(super::postgres());
+}
+
+mod dependable_s3 {
+    cacheness_testkit::blob_suite!(super::around_s3(super::Around::Dependable));
+}
+
+mod cached_s3 {
+    cacheness_testkit::blob_suite!(super::around_s3(super::Around::Cached));
+}
+
+mod failover_s3 {
+    cacheness_testkit::blob_suite!(super::around_s3(super::Around::Failover));
+}
+
+mod deep_stack_over_s3 {
+    cacheness_testkit::blob_suite!(super::around_s3(super::Around::All));
 }
 
 mod retry_index {

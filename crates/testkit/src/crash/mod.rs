@@ -50,7 +50,8 @@ use cacheness_storage::{BlobBackend, IntoBlobBackend, IntoMetadataBackend, Metad
 use orders::Orders;
 use place::Place;
 use std::env;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The environment variable with a number of kills that takes the place of the plan's.
@@ -84,12 +85,31 @@ pub struct Plan {
     is_alone: bool,
     directory: Option<PathBuf>,
     runtime: Arc<dyn Runtime>,
+    settling: Settling,
+}
+
+/// Waits until the dead are forgotten.
+#[derive(Clone)]
+struct Settling(Arc<dyn Fn(&Path) + Send + Sync>);
+
+impl fmt::Debug for Settling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settling")
+    }
 }
 
 impl Default for Plan {
     /// 100 kills, the seed 1, sometimes two processes on one store.
     fn default() -> Self {
-        Self { kills: 100, seed: 1, is_alone: false, directory: None, runtime: Arc::new(ThreadPool::global()) }
+        let settling = Settling(Arc::new(|_| {}));
+        Self {
+            kills: 100,
+            seed: 1,
+            is_alone: false,
+            directory: None,
+            runtime: Arc::new(ThreadPool::global()),
+            settling,
+        }
     }
 }
 
@@ -129,6 +149,14 @@ impl Plan {
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = runtime;
+        self
+    }
+
+    /// Waits, by the store's directory, until nothing is under way any more that a killed process asked for: a server may go on
+    /// with that for a moment. Without it the store is looked at right after the kill.
+    #[must_use]
+    pub fn settling(mut self, wait: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        self.settling = Settling(Arc::new(wait));
         self
     }
 

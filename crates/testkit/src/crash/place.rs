@@ -29,7 +29,8 @@ impl<'a> Place<'a> {
         F: Future<Output = Result<Pair>> + 'a,
     {
         let driver = Driver::opening(runtime.clone());
-        let open = move |directory| driver.run(open(directory, OpenContext::new()));
+        let context = OpenContext::new().runtime(runtime.clone());
+        let open = move |directory| driver.run(open(directory, context.clone()));
         Self { directory, runtime: runtime.clone(), open: Box::new(open) }
     }
 

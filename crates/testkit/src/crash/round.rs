@@ -176,6 +176,7 @@ impl Run<'_> {
     }
 
     fn check(&mut self, place: &Place<'_>, sweep: bool) -> Result<()> {
+        (self.plan.settling.0)(place.directory());
         let history = History::of(&self.state, &self.lines, &self.repertoire)?;
         (self.tally.done, self.tally.failed) = (self.tally.done + history.done, self.tally.failed + history.failed);
         let recurring = self.chance.below(2) == 0;

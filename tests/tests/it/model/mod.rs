@@ -18,6 +18,7 @@ mod subject;
 mod value;
 
 use cacheness::MemoryPolicy;
+use cacheness_tests::pairs;
 use compare::Comparison;
 use generate::steps;
 use operation::{Face, Step, Through};
@@ -28,8 +29,9 @@ use reference::Reference;
 use std::time::Duration;
 use subject::Subject;
 
-/// Histories of a pair, and the steps of the longest.
+/// Histories of a pair, fewer of one whose index is a server's, and the steps of the longest.
 const CASES: u32 = 28;
+const REMOTE_CASES: u32 = 4;
 const STEPS: usize = 160;
 
 /// Everything is compared after so many steps, and at the end.
@@ -92,7 +94,8 @@ fn history(pair: Pair, setup: &Setup, steps: &[Step]) -> Result<(), TestCaseErro
 }
 
 fn check(name: &'static str, pair: Pair) {
-    let cases = std::env::var("CACHENESS_MODEL_CASES").map_or(CASES, |cases| cases.parse().unwrap());
+    let cases = if matches!(pair, Pair::Remote(_)) { REMOTE_CASES } else { CASES };
+    let cases = std::env::var("CACHENESS_MODEL_CASES").map_or(cases, |cases| cases.parse().unwrap());
     let mut config = ProptestConfig { cases, max_shrink_iters: 4096, ..ProptestConfig::default() };
     (config.source_file, config.test_name) = (Some(file!()), Some(name));
     let histories = (setup(), steps(STEPS));
@@ -119,6 +122,16 @@ fn over_sqlite_and_files_a_cache_does_what_a_map_with_a_clock_does() {
 #[test]
 fn over_sqlite_in_memory_and_files_a_cache_does_what_a_map_with_a_clock_does() {
     check("over_sqlite_in_memory_and_files", Pair::SqliteInMemory);
+}
+
+#[test]
+fn over_postgresql_and_files_a_cache_does_what_a_map_with_a_clock_does() {
+    check("over_postgresql_and_files", Pair::Remote(pairs::Pair::PostgresFs));
+}
+
+#[test]
+fn over_postgresql_and_s3_a_cache_does_what_a_map_with_a_clock_does() {
+    check("over_postgresql_and_s3", Pair::Remote(pairs::Pair::PostgresS3));
 }
 
 #[test]

@@ -10,8 +10,9 @@ use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness::core::Rng;
 use cacheness::storage::{BlobBackend, MetadataBackend, OpenContext};
 use cacheness::sync::Cache;
-use cacheness::{Bundle, Bundled, MemoryConfig, MemoryPolicy, Result, StoreParameters};
+use cacheness::{Bundle, Bundled, Compression, MemoryConfig, MemoryPolicy, Result, StoreParameters};
 use cacheness_testkit::SeededRng;
+use cacheness_tests::pairs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(super) enum Pair {
     Sqlite,
     SqliteInMemory,
     ThirdParty,
+    /// The server shows the time of the test.
+    Remote(pairs::Pair),
 }
 
 /// How the cache is opened.
@@ -114,13 +117,18 @@ impl Home {
 
     fn open(&self, memory: Memory) -> Result<Handles> {
         let in_place = |scheme: &str, name: &str| format!("{scheme}:{}", self.place.path().join(name).display());
-        let builder = Cache::builder()
-            .clock(self.place.clock.clone())
+        let builder = match self.pair {
+            // What a server is asked needs a reactor, and waits for its answer.
+            Pair::Remote(pair) => {
+                pair.builder_by(&self.place.path(), &self.place.clock).compression(Compression::default())
+            }
+            _ => Cache::builder().clock(self.place.clock.clone()).runtime(Arc::new(InPlace)),
+        };
+        let builder = builder
             .rng(self.chance.clone())
             .grace(Duration::ZERO)
             .delete_grace(Duration::ZERO)
-            .max_value_size(LARGEST as u64)
-            .runtime(Arc::new(InPlace));
+            .max_value_size(LARGEST as u64);
         let builder = match self.setup.default_ttl {
             Some(ttl) => builder.default_ttl(ttl),
             None => builder,
@@ -142,6 +150,7 @@ impl Home {
                 let file = in_place("redb", "store.redb");
                 builder.registry(registry).metadata(file.clone()).blobs(file)
             }
+            (Pair::Remote(_), _) => builder,
             (Pair::Sqlite | Pair::Memory | Pair::SqliteInMemory, _) => builder.dir(self.place.path()),
         }
         .open()?;
@@ -163,6 +172,6 @@ fn in_memory(pair: Pair, place: &Place) -> Result<Option<InMemory>> {
             Arc::new(SqliteMetadata::open(":memory:", &context, SqliteConfig::default())?),
             Arc::new(FsBlobs::open(place.path().join("blobs"), &context, FsConfig::default())?),
         )),
-        Pair::Json | Pair::Sqlite | Pair::ThirdParty => None,
+        Pair::Json | Pair::Sqlite | Pair::ThirdParty | Pair::Remote(_) => None,
     })
 }

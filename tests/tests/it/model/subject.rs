@@ -11,8 +11,8 @@ use cacheness::core::runtime::block_on;
 use cacheness::{CopyOptions, Entry, Query, Result, Stats};
 
 pub(super) struct Subject {
-    home: Home,
     openings: [Handles; 2],
+    home: Home,
     memories: [Memory; 2],
 }
 
