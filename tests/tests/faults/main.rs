@@ -3,9 +3,12 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
+mod clocks;
 mod commits;
 mod common;
+mod listening;
 mod network;
 mod outage;
+mod sick;
 mod traffic;
 mod transfers;
