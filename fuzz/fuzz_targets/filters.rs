@@ -180,6 +180,7 @@ fn record(input: &mut Input<'_>) -> Record {
             digest: Digest::Xxh3([0; 16]),
             key_digest: None,
             terms: Terms::default(),
+            object: None,
         },
         location: Location::Inline(bytes::Bytes::new()),
         annotations: Annotations {

@@ -7,7 +7,8 @@ use cacheness_fuzz::{Input, bounded, terms};
 use cacheness_handlers::{CodecId, Encoding};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::{
-    Change, Condition, Content, Digest, Fields, Location, MetadataBackend, OnUnmet, OpenContext, Outcome, Record,
+    Change, Condition, Content, Digest, Fields, Location, MetadataBackend, ObjectTag, OnUnmet, OpenContext, Outcome,
+    Record,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -53,6 +54,7 @@ fn composed(mut input: Input<'_>) {
         digest: if input.flag() { Digest::Xxh3(input.array()) } else { Digest::Blake3(input.array()) },
         key_digest: input.flag().then(|| input.array()),
         terms: terms(&mut input, &["a"]),
+        object: input.flag().then(|| Box::new(ObjectTag { etag: Some("e".into()), version: None })),
     };
     returns(&content);
 }

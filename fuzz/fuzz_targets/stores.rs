@@ -106,6 +106,7 @@ fn indexed(bytes: &[u8]) {
             digest: Digest::of(DigestAlgorithm::Xxh3, &payload),
             key_digest: None,
             terms: Terms::default(),
+            object: None,
         },
         location: Location::Inline(payload),
         annotations: Annotations::default(),

@@ -109,6 +109,7 @@ impl Case {
             digest,
             key_digest: None,
             terms: Terms::default(),
+            object: None,
         };
         match wrong {
             240 => content.digest = Digest::of(digest.algorithm(), b"something else"),

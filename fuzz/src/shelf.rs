@@ -8,8 +8,8 @@ use cacheness_storage::engine::{Engine, EngineOptions, Lookup, Parts};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{
     Annotations, BackendInfo, BlobBackend, BlobId, BlobInfo, Body, Change, Condition, Content, EntryKey, Fields,
-    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Timestamp, Usage,
-    Version, async_trait,
+    GetBlob, Location, MetadataBackend, OnUnmet, OpenContext, Payload, PutBlob, Record, Staged, Usage, Version,
+    async_trait,
 };
 use std::any::Any;
 use std::fmt;

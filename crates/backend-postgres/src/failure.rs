@@ -137,9 +137,11 @@ fn told_by_driver(error: &PgError) -> Meaning {
     if error.is_closed() {
         return (Unavailable, "the connection was lost", Some("try again"));
     }
+    // A server tells only after the handshake that it wants a certificate.
+    let tls = cause.and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<rustls::Error>());
     // The kinds of the driver's errors have no other name than what they print.
     match &*error.to_string() {
-        "error performing TLS handshake" => (
+        text if tls || text == "error performing TLS handshake" => (
             Config,
             "no encrypted connection can be made",
             Some("check sslmode, sslrootcert and the host that the server's certificate is for"),
@@ -182,4 +184,33 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 fn one_line(text: &str) -> String {
     text.replace(|character: char| character.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_has_a_kind_and_says_whether_to_try_again() {
+        for (code, kind, again) in [
+            ("28P01", ErrorKind::Permission, false),
+            ("42501", ErrorKind::Permission, false),
+            ("3D000", ErrorKind::Config, false),
+            ("53100", ErrorKind::OutOfSpace, false),
+            ("53200", ErrorKind::Unavailable, true),
+            ("53300", ErrorKind::Unavailable, true),
+            ("57014", ErrorKind::Timeout, true),
+            ("57P01", ErrorKind::Unavailable, true),
+            ("57P03", ErrorKind::Unavailable, true),
+            ("08006", ErrorKind::Unavailable, true),
+            ("40P01", ErrorKind::Unavailable, true),
+            ("25006", ErrorKind::ReadOnly, false),
+            ("XX002", ErrorKind::Corrupt, false),
+            ("22003", ErrorKind::Metadata, false),
+        ] {
+            let (told, message, _) = told_by_server(&SqlState::from_code(code));
+            let error = Error::new(told, message);
+            assert_eq!((error.kind(), error.is_retryable()), (kind, again), "{code}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) type Values<'v> = Vec<&'v (dyn ToSql + Sync)>;
 /// Something to send.
 pub(crate) enum Step<'v> {
     /// A command without values and rows.
-    Command(&'static str),
+    Command(&'v str),
     /// A prepared statement.
     Statement(Statement, Values<'v>),
 }

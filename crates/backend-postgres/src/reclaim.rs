@@ -36,7 +36,8 @@ pub(crate) async fn reclaim(store: &Store, plan: &Reclaim) -> Result<Reclaimed> 
         session.roll_back();
         return Ok(Reclaimed { busy: true, ..Reclaimed::default() });
     }
-    let begun = session.ask(&store.statements.begin, &[]).await?;
+    let none: Vec<&[u8]> = Vec::new();
+    let begun = session.ask(&store.statements.begin, &[&none]).await?;
     let begun = begun.first().ok_or_else(|| corrupt("the server does not tell its time"))?;
     let (now, announced) = (Timestamp::from_micros(column(begun, 0)?), column(begun, 1)?);
     let candidates = candidates(store, &mut session, filter, order, limit.saturating_add(1), now).await?;
@@ -46,7 +47,6 @@ pub(crate) async fn reclaim(store: &Store, plan: &Reclaim) -> Result<Reclaimed> 
     }
     let keys: Vec<&[u8]> = candidates.iter().take(limit).map(|(key, _)| key.as_str().as_bytes()).collect();
     let locked = session.ask(&store.statements.lock_candidates, &[&keys]).await?;
-    let none: Vec<&[u8]> = Vec::new();
     let blobs = session.ask(&store.statements.lock_blobs, &[&none, &keys]).await?;
     let before = totals::read(&mut session, &store.statements).await?;
     let mut held = Held::new(now, locked, &blobs)?;

@@ -20,8 +20,11 @@ pub(crate) struct Statements {
     pub(crate) lock_whole_records: String,
     pub(crate) lock_blobs: String,
     pub(crate) begin: String,
+    pub(crate) lock_all: String,
+    pub(crate) put: String,
     pub(crate) insert_records: String,
     pub(crate) replace_records: String,
+    pub(crate) renew_records: String,
     pub(crate) patch_records: String,
     pub(crate) delete_records: String,
     pub(crate) note_uses: String,
@@ -106,13 +109,43 @@ impl Statements {
                 "SELECT id, digest, size, refs, condemned_at FROM {blobs} WHERE id = ANY($1 || \
                 ARRAY(SELECT blob FROM {records} WHERE key = ANY($2) AND blob IS NOT NULL)) ORDER BY id FOR UPDATE"
             ),
-            begin: format!("SELECT {NOW}, EXISTS (SELECT FROM {settings} WHERE name = 'notify')"),
+            lock_all: format!("LOCK TABLE {records} IN EXCLUSIVE MODE"),
+            begin: format!(
+                "SELECT {NOW}, EXISTS (SELECT FROM {settings} WHERE name = 'notify'), \
+                (SELECT count(*) FROM {records} WHERE key = ANY($1))"
+            ),
+            put: format!(
+                "WITH old AS MATERIALIZED (SELECT id, xmin AS row, version, blob, stored_size FROM {records} \
+                WHERE key = ($1::bytea[])[1]), \
+                put AS (INSERT INTO {records} AS r ({names}) SELECT {values} FROM {} \
+                WHERE NOT EXISTS (SELECT FROM old WHERE $14::boolean OR blob IS NOT NULL) \
+                ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING id), \
+                there AS MATERIALIZED (SELECT version, stored_size FROM old WHERE NOT EXISTS (SELECT FROM put) \
+                OR id = (SELECT id FROM put)), \
+                counted AS (UPDATE {totals} SET entries = entries + 1 - (SELECT count(*) FROM there), \
+                bytes = bytes + ($7::bigint[])[1] - coalesce((SELECT stored_size FROM there), 0) \
+                WHERE $15::boolean AND stripe = {} AND EXISTS (SELECT FROM put) \
+                AND ($7::bigint[])[1] IS DISTINCT FROM (SELECT stored_size FROM there)), \
+                told AS (SELECT pg_notify($17, message) FROM unnest($18::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
+                AND EXISTS (SELECT FROM {settings} WHERE name = 'notify')) \
+                SELECT (SELECT version FROM there), EXISTS (SELECT FROM put), (SELECT count(*) FROM told)",
+                unnest(&all),
+                excluded(&all),
+                free_stripe(totals, 16),
+            ),
             insert_records: format!(
                 "INSERT INTO {records} ({names}) SELECT {values} FROM {} ORDER BY t.key",
                 unnest(&all)
             ),
             replace_records: format!(
                 "UPDATE {records} r SET {} FROM {} WHERE r.key = t.key",
+                assigned(&all),
+                unnest(&all)
+            ),
+            // Not a removal and an insertion: whoever waits for the row would find none.
+            renew_records: format!(
+                "WITH gone AS (DELETE FROM {usage} WHERE id = ANY(ARRAY(SELECT id FROM {records} WHERE key = ANY($1)))) \
+                UPDATE {records} r SET id = DEFAULT, {} FROM {} WHERE r.key = t.key",
                 assigned(&all),
                 unnest(&all)
             ),
@@ -150,9 +183,8 @@ impl Statements {
             delete_blobs: format!("DELETE FROM {blobs} WHERE id = ANY($1)"),
             add_totals: format!(
                 "UPDATE {totals} SET entries = entries + $2, bytes = bytes + $3, blobs = blobs + $4, \
-                condemned = condemned + $5 WHERE stripe = coalesce(\
-                (SELECT stripe FROM {totals} WHERE stripe = $1 FOR UPDATE SKIP LOCKED), \
-                (SELECT stripe FROM {totals} FOR UPDATE SKIP LOCKED LIMIT 1), $1)"
+                condemned = condemned + $5 WHERE stripe = {}",
+                free_stripe(totals, 1)
             ),
             sum_totals: format!(
                 "SELECT least(sum(entries), 9223372036854775807)::bigint, least(sum(bytes), 9223372036854775807)::bigint, \
@@ -197,6 +229,20 @@ pub(crate) fn from(tables: &Tables, fields: Fields) -> String {
     let Tables { records, usage, .. } = tables;
     let join = if fields.annotations { format!(" LEFT JOIN {usage} u ON u.id = r.id") } else { String::new() };
     format!("{records} r{join}")
+}
+
+/// The stripe of a number that is bound, or another one that nobody holds.
+fn free_stripe(totals: &str, bound: usize) -> String {
+    format!(
+        "coalesce((SELECT stripe FROM {totals} WHERE stripe = ${bound}::smallint FOR UPDATE SKIP LOCKED), \
+        (SELECT stripe FROM {totals} FOR UPDATE SKIP LOCKED LIMIT 1), ${bound}::smallint)"
+    )
+}
+
+/// What an insertion that meets a row sets.
+fn excluded(columns: &[&(&str, &str, &str)]) -> String {
+    let names = columns.iter().map(|(name, ..)| *name).filter(|name| *name != "key");
+    names.map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ")
 }
 
 fn unnest(columns: &[&(&str, &str, &str)]) -> String {

@@ -79,7 +79,7 @@ pub struct S3Config {
     /// How long a request may take with all its attempts, with the same addition for each. A blob in parts is many
     /// requests. Default 60000.
     pub operation_timeout_ms: u64,
-    /// How long a transfer may stand still. Default 20000.
+    /// How long a download may stand still. Default 20000.
     pub stall_timeout_ms: u64,
     /// How often a request is tried, 1 to 10, with growing, random pauses. For longer outages there is the `Retry` layer.
     /// Default 3.

@@ -35,9 +35,8 @@ pub(crate) async fn client(config: &S3Config, meter: Arc<Meter>) -> Result<Clien
         .http_client(http)
         .timeout_config(time_limits(config, 0))
         .retry_config(RetryConfig::standard().with_max_attempts(config.max_attempts).with_initial_backoff(FIRST_PAUSE))
-        .stalled_stream_protection(
-            StalledStreamProtectionConfig::enabled().grace_period(stall_timeout(config)).build(),
-        );
+        // A transfer of ours is watched while its bytes are taken.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(profile) = &config.profile {
         loader = loader.profile_name(profile);
     }
@@ -94,4 +93,19 @@ pub(crate) fn time_limits(config: &S3Config, body: u64) -> TimeoutConfig {
 /// How long a transfer may stand still.
 pub(crate) fn stall_timeout(config: &S3Config) -> Duration {
     Duration::from_millis(config.stall_timeout_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_body_gets_time_for_every_attempt() {
+        let config = S3Config::new("bucket");
+        let (none, part) = (time_limits(&config, 0), time_limits(&config, config.part_size));
+        let seconds = |limit: Option<Duration>| limit.unwrap_or_default().as_secs();
+        assert_eq!((seconds(none.operation_attempt_timeout()), seconds(none.operation_timeout())), (20, 60));
+        assert_eq!((seconds(part.operation_attempt_timeout()), seconds(part.operation_timeout())), (84, 252));
+        assert_eq!(none.connect_timeout(), part.connect_timeout());
+    }
 }

@@ -74,7 +74,7 @@ fn unreachable() -> Error {
 
 fn timed_out() -> Error {
     Error::new(ErrorKind::Timeout, "the store did not answer in time")
-        .advice("see whether it can be reached; connect_timeout_ms, attempt_timeout_ms and operation_timeout_ms say how long is waited")
+        .advice("see whether it can be reached; the options *_timeout_ms say how long is waited")
 }
 
 /// Causes, from the outermost inwards.
@@ -87,9 +87,10 @@ fn not_sent(failure: &(dyn StdError + 'static)) -> Error {
     let words: Vec<String> = causes(failure).map(ToString::to_string).collect();
     let say = |what: &str| words.iter().any(|words| words.contains(what));
     if say("credential") || say("identity") {
-        return Error::new(ErrorKind::Permission, "no credentials were found, or they could not be loaded").advice(
+        let error = Error::new(ErrorKind::Permission, "no credentials were found, or they could not be loaded").advice(
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the options access_key and secret_key",
         );
+        return error.retryable(say("timed out"));
     }
     if let Some(words) = words.iter().find(|words| words.contains("certificate")) {
         return Error::new(ErrorKind::Config, format!("the endpoint's certificate is not accepted: {words}"))
@@ -153,7 +154,8 @@ fn answered<E: ProvideErrorMetadata + StdError + 'static>(failure: &Failure<E>) 
         | (_, 429) => {
             make(Unavailable, "the store asks for fewer requests", "lower concurrency, or spread keys by shard_chars")
         }
-        (_, 500..=599) if status != 501 => {
+        // The end of an upload in parts fails with status 200.
+        ("InternalError" | "ServiceUnavailable", _) | (_, 500 | 502..=599) => {
             Error::new(Unavailable, format!("the store fails: {}", words(failure, code, status)))
         }
         ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | (_, 401 | 403) => make(

@@ -53,7 +53,10 @@ fn decoded(key: &str) -> Cow<'_, str> {
     let mut rest = key.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        match digits
+            .filter(|digits| *first == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        {
             Some(byte) => {
                 bytes.push(byte);
                 rest = tail.get(2..).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{Bundle, Registry, future, sync};
 use cacheness_core::size::IntoSize;
 use cacheness_core::{Clock, Op, Result, Rng, Runtime};
 use cacheness_storage::engine::Compression;
-use cacheness_storage::layers::{BlobLayer, MetadataLayer};
+use cacheness_storage::layers::{BlobLayer, MetadataLayer, Timeout};
 use cacheness_storage::opening::Opening;
 use cacheness_storage::{Durability, IntoBlobBackend, IntoMetadataBackend};
 use std::marker::PhantomData;
@@ -86,6 +86,19 @@ impl<C> CacheBuilder<C> {
     pub fn layer_blobs(mut self, layer: impl BlobLayer) -> Self {
         self.opening.places.layer_blobs(layer);
         self
+    }
+
+    /// How long a call of the index may take; it is a [`Timeout`] layer, so retries given before it share the time.
+    #[must_use]
+    pub fn metadata_timeout(self, limit: Duration) -> Self {
+        self.layer_metadata(Timeout::after(limit))
+    }
+
+    /// How long a call of the blobs may take, besides a second for every MiB of a transfer; it is a [`Timeout`] layer, so
+    /// retries given before it share the time.
+    #[must_use]
+    pub fn blob_timeout(self, limit: Duration) -> Self {
+        self.layer_blobs(Timeout::after(limit))
     }
 
     /// The handlers and backends that names can mean, in the place of the compiled-in ones.

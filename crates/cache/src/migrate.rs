@@ -10,6 +10,11 @@ impl Core {
     /// Copies the entries of this namespace that are served to somebody. Those with tags count as put now: what was
     /// invalidated here is left, and what was invalidated there before does not mean them.
     pub(crate) async fn migrate_to(&self, to: &Core, options: MigrateOptions) -> Result<Migrated> {
+        // What was deleted and not delivered is not to be copied along.
+        self.settle().await?;
+        if to.owed.are_some() {
+            return Err(to.owed.error());
+        }
         let filter = self.own(Filter::All) & self.judge().await?.served();
         // Which keys it will be, nobody knows before.
         let changing = to.memory.as_ref().map(|memory| memory.change_all());

@@ -2,7 +2,7 @@
 
 use crate::digest::{BLAKE3, XXH3};
 use crate::wire::{Reader, put_bytes, put_varint};
-use crate::{Content, Digest, Terms};
+use crate::{Content, Digest, ObjectTag, Terms};
 use cacheness_core::{Error, ErrorKind, Result};
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ const HAS_SCHEMA: u8 = 1;
 const HAS_EXTRA: u8 = 2;
 const HAS_KEY_DIGEST: u8 = 4;
 const HAS_TERMS: u8 = 8;
+const HAS_OBJECT: u8 = 16;
 
 /// Names that most records hold, so that reading one allocates nothing.
 const KNOWN: [&str; 10] =
@@ -27,7 +28,8 @@ impl Content {
             if self.schema.is_some() { HAS_SCHEMA } else { 0 }
                 | if self.extra.is_empty() { 0 } else { HAS_EXTRA }
                 | if self.key_digest.is_some() { HAS_KEY_DIGEST } else { 0 }
-                | if self.terms == Terms::default() { 0 } else { HAS_TERMS },
+                | if self.terms == Terms::default() { 0 } else { HAS_TERMS }
+                | if self.object.is_some() { HAS_OBJECT } else { 0 },
         );
         put_bytes(&mut out, self.type_tag.as_bytes());
         put_bytes(&mut out, self.type_name.as_bytes());
@@ -51,6 +53,11 @@ impl Content {
         if self.terms != Terms::default() {
             self.terms.write(&mut out);
         }
+        if let Some(object) = &self.object {
+            for text in [&object.etag, &object.version] {
+                put_bytes(&mut out, text.as_deref().unwrap_or_default().as_bytes());
+            }
+        }
         out
     }
 
@@ -66,7 +73,7 @@ impl Content {
             return Err(reader.too_new());
         }
         let flags = reader.byte()?;
-        if flags & !(HAS_SCHEMA | HAS_EXTRA | HAS_KEY_DIGEST | HAS_TERMS) != 0 {
+        if flags & !(HAS_SCHEMA | HAS_EXTRA | HAS_KEY_DIGEST | HAS_TERMS | HAS_OBJECT) != 0 {
             return Err(reader.too_new());
         }
         let type_tag = name(reader.text()?);
@@ -85,6 +92,7 @@ impl Content {
         };
         let key_digest = if flags & HAS_KEY_DIGEST != 0 { Some(reader.array()?) } else { None };
         let terms = if flags & HAS_TERMS != 0 { Terms::read(&mut reader)? } else { Terms::default() };
+        let object = if flags & HAS_OBJECT != 0 { Some(object(&mut reader)?) } else { None };
         reader.finish()?;
         Ok(Self {
             type_tag,
@@ -99,6 +107,7 @@ impl Content {
             digest,
             key_digest,
             terms,
+            object,
         })
     }
 }
@@ -108,6 +117,12 @@ fn name(text: &str) -> Cow<'static, str> {
         Some(known) => Cow::Borrowed(known),
         None => Cow::Owned(text.to_owned()),
     }
+}
+
+/// An empty text stands for none.
+fn object(reader: &mut Reader<'_>) -> Result<Box<ObjectTag>> {
+    let mut text = || reader.text().map(|text| if text.is_empty() { None } else { Some(Box::from(text)) });
+    Ok(Box::new(ObjectTag { etag: text()?, version: text()? }))
 }
 
 fn extra(bytes: &[u8]) -> Result<Extra> {

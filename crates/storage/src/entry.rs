@@ -82,6 +82,16 @@ impl Entry {
         self.0.blob().map(|id| id.to_string())
     }
 
+    /// The entity tag that the store of blobs gave the object with the bytes, such as S3's `ETag`.
+    pub fn etag(&self) -> Option<&str> {
+        self.0.content.object.as_ref()?.etag.as_deref()
+    }
+
+    /// The version that the store of blobs gave the object with the bytes, such as that of a versioned bucket.
+    pub fn object_version(&self) -> Option<&str> {
+        self.0.content.object.as_ref()?.version.as_deref()
+    }
+
     /// When it was used last, as far as that was told to the index: uses are noted in memory and told in batches.
     /// `None` when none was.
     pub fn accessed_at(&self) -> Option<SystemTime> {

@@ -46,7 +46,7 @@ pub use info::{BackendInfo, Capabilities, Coherence, Durability, Locality, Metad
 pub use key::EntryKey;
 pub use query::{Cursor, Fields, Page, Query};
 pub use reclaim::{Reclaim, ReclaimOrder, Reclaimed};
-pub use record::{Annotations, Content, Location, Metadata, Record, Terms, Usage};
+pub use record::{Annotations, Content, Location, Metadata, ObjectTag, Record, Terms, Usage};
 pub use reference::{BlobQuery, BlobRecord};
 pub use registry::{BackendEntry, BackendRegistry, OpenContext, options_from_url};
 pub use serde;

@@ -1,6 +1,6 @@
 //! What the index knows about a value.
 
-use crate::{BlobId, Digest, EntryKey, Version};
+use crate::{BlobId, BlobInfo, Digest, EntryKey, Version};
 use bytes::Bytes;
 use cacheness_core::Timestamp;
 use cacheness_handlers::{Encoding, Extra};
@@ -92,6 +92,27 @@ pub struct Content {
     pub key_digest: Option<[u8; 32]>,
     /// What the value was put under.
     pub terms: Terms,
+    /// How the store of blobs tells the object that holds the bytes from others, where it does.
+    pub object: Option<Box<ObjectTag>>,
+}
+
+/// How a store of blobs tells an object from others of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
+pub struct ObjectTag {
+    /// The entity tag.
+    pub etag: Option<Box<str>>,
+    /// The store's own version of the object.
+    pub version: Option<Box<str>>,
+}
+
+impl ObjectTag {
+    /// What a backend told of a blob that it stored; `None` when it told neither.
+    pub fn of(info: &BlobInfo) -> Option<Box<Self>> {
+        let text = |text: &Option<String>| text.as_deref().map(Box::from);
+        let tag = Self { etag: text(&info.etag), version: text(&info.object_version) };
+        (tag != Self::default()).then(|| Box::new(tag))
+    }
 }
 
 /// What a value was put under: agreed between those who put and those who get it. Storage keeps it and never interprets

@@ -3,7 +3,8 @@
 use cacheness_core::Timestamp;
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, Record, Terms, Usage, Version,
+    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, ObjectTag, Record, Terms, Usage,
+    Version,
 };
 use serde_json::{Value as Json, json};
 
@@ -74,6 +75,7 @@ pub fn complete(key: &str) -> Record {
                 idle: Some(1),
                 until: Some(Timestamp::from_micros(i64::MIN)),
             },
+            object: Some(Box::new(ObjectTag { etag: Some(r#""ab\"c-3""#.into()), version: Some("größe".into()) })),
         },
         location: Location::Inline(payload),
         annotations: annotations(),
@@ -130,5 +132,6 @@ fn content(size: u64, digest: Digest) -> Content {
         digest,
         key_digest: None,
         terms: Terms::default(),
+        object: None,
     }
 }

@@ -4,7 +4,7 @@ use crate::support::{Results, noise};
 use cacheness::backends::{fs, sqlite};
 use cacheness::core::runtime::block_on;
 use cacheness::storage::{Bare, OpenContext, PutOptions, Query};
-use cacheness::{Bundle, Bundled, ErrorKind, Field, Filter, future, sync};
+use cacheness::{Bundle, Bundled, ErrorKind, Field, Filter, MigrateOptions, future, sync};
 use cacheness_tests::remote::Remote;
 use serde_json::json;
 use std::path::Path;
@@ -258,4 +258,23 @@ fn the_async_face_is_the_same_store() {
         awaited.close().await.unwrap();
     });
     assert_eq!(store.get::<u8>("key").unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn an_entry_keeps_what_the_store_of_blobs_calls_its_object() {
+    let store = sync::BlobStore::builder().metadata("memory:").blobs("memory:").open().unwrap();
+    store.put("large", &noise(50_000)).unwrap();
+    store.put("small", "rides in the index").unwrap();
+    store.put_many(&[("one of many", noise(50_000))]).unwrap();
+    let etag = |key: &str| store.metadata(key).unwrap().unwrap().etag().map(str::to_owned);
+    assert!(etag("large").unwrap().starts_with("xxh3"), "{:?}", etag("large"));
+    assert_eq!(etag("small"), None);
+    assert!(etag("one of many").is_some());
+    assert!(store.copy("large", "copy").unwrap());
+    assert_eq!(etag("copy"), etag("large"), "it is the same object");
+    let other = sync::BlobStore::builder().metadata("memory:").blobs("memory:").open().unwrap();
+    store.migrate_to(&other, MigrateOptions::new()).unwrap();
+    let moved = other.metadata("large").unwrap().unwrap();
+    assert!(moved.etag().is_some());
+    assert_ne!(moved.etag().map(str::to_owned), etag("large"), "it is another object, with a trailer of its own");
 }

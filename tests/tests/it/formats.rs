@@ -3,7 +3,9 @@
 use crate::support::{NOW, noise};
 use cacheness::core::{ManualClock, Timestamp};
 use cacheness::handlers::{Codec, Extra};
-use cacheness::storage::{BlobId, Content, Digest, DigestAlgorithm, EntryKey, ErrorKind, StoreId, Terms, Trailer};
+use cacheness::storage::{
+    BlobId, Content, Digest, DigestAlgorithm, EntryKey, ErrorKind, ObjectTag, StoreId, Terms, Trailer,
+};
 use cacheness::sync::Cache;
 use cacheness::{Ttl, key};
 use proptest::prelude::*;
@@ -25,6 +27,7 @@ fn content() -> Content {
         digest: Digest::of(DigestAlgorithm::Xxh3, b"payload"),
         key_digest: Some([7; 32]),
         terms: Terms::default(),
+        object: None,
     }
 }
 
@@ -72,6 +75,19 @@ fn the_terms_at_the_end_of_a_content_descriptor_never_change() {
     assert_eq!(Content::from_bytes(&with_terms.to_bytes()).unwrap(), with_terms);
     for length in content().to_bytes().len()..with_terms.to_bytes().len() {
         assert!(Content::from_bytes(&with_terms.to_bytes()[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn the_object_at_the_end_of_a_content_descriptor_never_changes() {
+    let object =
+        ObjectTag { etag: Some("\"9b2cf535f27731c9-2\"".into()), version: Some("3HL4kqtJvjVBH40Nrjfkd".into()) };
+    let with_object = Content { terms: terms(), object: Some(Box::new(object)), ..content() };
+    assert_eq!(hex(&with_object.to_bytes()), std::fs::read_to_string(golden("content-object-v1.hex")).unwrap());
+    assert_eq!(Content::from_bytes(&with_object.to_bytes()).unwrap(), with_object);
+    let without = Content { object: None, ..with_object.clone() }.to_bytes();
+    for length in without.len()..with_object.to_bytes().len() {
+        assert!(Content::from_bytes(&with_object.to_bytes()[..length]).is_err(), "{length}");
     }
 }
 

@@ -4,8 +4,8 @@ use super::base64;
 use cacheness_core::hex::{self, Hex};
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, Bytes, Content, Digest, EntryKey, Error, ErrorKind, Location, Metadata, Record, Result, Terms,
-    Timestamp, Usage,
+    Annotations, Bytes, Content, Digest, EntryKey, Error, ErrorKind, Location, Metadata, ObjectTag, Record, Result,
+    Terms, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -66,6 +66,10 @@ struct ContentText<'a> {
     key_digest: Option<String>,
     #[serde(default, skip_serializing_if = "TermsText::is_empty")]
     terms: TermsText<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_version: Option<Cow<'a, str>>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -196,6 +200,8 @@ impl<'a> ContentText<'a> {
             digest: content.digest.to_string(),
             key_digest: content.key_digest.map(|digest| Hex(&digest).to_string()),
             terms: TermsText::of(&content.terms),
+            etag: content.object.as_ref().and_then(|object| object.etag.as_deref()).map(Cow::Borrowed),
+            object_version: content.object.as_ref().and_then(|object| object.version.as_deref()).map(Cow::Borrowed),
         }
     }
 
@@ -216,6 +222,10 @@ impl<'a> ContentText<'a> {
             digest: digest(&self.digest)?,
             key_digest: key_digest.transpose()?,
             terms: self.terms.into_terms(),
+            object: (self.etag.is_some() || self.object_version.is_some()).then(|| {
+                let text = |text: Cow<'_, str>| Box::from(text);
+                Box::new(ObjectTag { etag: self.etag.map(text), version: self.object_version.map(text) })
+            }),
         })
     }
 }

@@ -2,6 +2,7 @@
 //! and committed in a second one.
 
 mod held;
+mod put;
 mod uses;
 mod writes;
 
@@ -9,7 +10,7 @@ pub(crate) use held::Held;
 pub(crate) use writes::Writes;
 
 use crate::backend::Store;
-use crate::failure::{ambiguous, corrupt, failure, is_definite, is_race, misread};
+use crate::failure::{ambiguous, corrupt, failure, is_definite, is_race};
 use crate::pipeline::{Step, Values};
 use crate::pool::Session;
 use crate::rows::{MAX_KEY, column, stored_size};
@@ -23,6 +24,9 @@ use tokio_postgres::{Error as PgError, Row};
 
 /// How often a commit begins again when others were faster.
 const ATTEMPTS: u32 = 12;
+
+/// How often it does so beside the others, before it lets nobody else commit meanwhile.
+const PATIENCE: u32 = 6;
 
 /// How a round trip of a commit ended that did not fail for good.
 pub(crate) enum Ended<T> {
@@ -38,13 +42,18 @@ pub(crate) async fn commit(store: &Store, changes: &[Change], on_unmet: OnUnmet)
     }
     changes.iter().try_for_each(check)?;
     let _changing = store.mark(&mut changes.iter().filter_map(Change::key));
+    if let Some(put) = put::SinglePut::of(changes)
+        && let Some(outcome) = put.apply(store).await?
+    {
+        return Ok(vec![outcome]);
+    }
     let only_uses = changes.iter().all(|change| matches!(change, Change::Use { .. }));
     let touched = Touched::by(changes);
     let mut attempt = 0;
     loop {
         let ended = match only_uses {
             true => uses::apply(store, changes, on_unmet).await?,
-            false => apply(store, changes, on_unmet, &touched).await?,
+            false => apply(store, changes, on_unmet, &touched, attempt >= PATIENCE).await?,
         };
         match ended {
             Ended::Well(outcomes) => return Ok(outcomes),
@@ -122,10 +131,16 @@ impl Touched {
     }
 }
 
-/// One attempt.
-async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet, touched: &Touched) -> Result<Ended<Vec<Outcome>>> {
+/// One attempt, beside other commits or alone.
+async fn apply(
+    store: &Store,
+    changes: &[Change],
+    on_unmet: OnUnmet,
+    touched: &Touched,
+    alone: bool,
+) -> Result<Ended<Vec<Outcome>>> {
     let mut session = store.primary.lend().await?;
-    let (mut held, announced) = match lock(store, &mut session, touched).await? {
+    let (mut held, announced) = match lock(store, &mut session, touched, alone).await? {
         Ended::Well(locked) => locked,
         Ended::Overtaken(error) => return Ok(Ended::Overtaken(error)),
     };
@@ -140,6 +155,7 @@ async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet, touched: &T
         };
         if on_unmet == OnUnmet::Abort && !outcome.is_applied() {
             session.roll_back();
+            store.committed.forget();
             outcomes.fill(Outcome::Aborted);
             outcomes.push(outcome);
             outcomes.resize(changes.len(), Outcome::Aborted);
@@ -162,12 +178,16 @@ async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet, touched: &T
 }
 
 /// Begins a transaction, locks what is touched and reads it. Also whether changes of keys are to be announced.
-async fn lock(store: &Store, session: &mut Session, touched: &Touched) -> Result<Ended<(Held, bool)>> {
+async fn lock(store: &Store, session: &mut Session, touched: &Touched, alone: bool) -> Result<Ended<(Held, bool)>> {
     let statements = &store.statements;
     let keys: Vec<&[u8]> = touched.keys.iter().map(|key| key.as_str().as_bytes()).collect();
     let releasing: Vec<&[u8]> = touched.releasing.iter().map(|key| key.as_str().as_bytes()).collect();
     let blobs: Vec<&[u8]> = touched.blobs.iter().map(|blob| &blob.as_bytes()[..]).collect();
     let mut steps = vec![Step::Command("BEGIN ISOLATION LEVEL READ COMMITTED")];
+    if alone {
+        steps.push(Step::Command(&statements.lock_all));
+    }
+    let before = steps.len();
     if !keys.is_empty() {
         let lock = if touched.whole { &statements.lock_whole_records } else { &statements.lock_records };
         steps.push(Step::Statement(session.prepared(lock).await?, vec![&keys]));
@@ -176,29 +196,34 @@ async fn lock(store: &Store, session: &mut Session, touched: &Touched) -> Result
         let values: Values<'_> = vec![&blobs, &releasing];
         steps.push(Step::Statement(session.prepared(&statements.lock_blobs).await?, values));
     }
-    steps.push(Step::Statement(session.prepared(&statements.begin).await?, Vec::new()));
+    // Several keys are looked at one after the other: one that was not there may have come while another was waited for.
+    let watched: Vec<&[u8]> = if keys.len() > 1 { keys.clone() } else { Vec::new() };
+    steps.push(Step::Statement(session.prepared(&statements.begin).await?, vec![&watched]));
     session.unsettle();
     let answers = match collected(session.run(&steps).await?) {
         Ok(answers) => answers,
         Err(error) => return taken_back(session, error),
     };
-    let mut answers = answers.into_iter().skip(1);
+    let mut answers = answers.into_iter().skip(before);
     let mut next = |asked: bool| asked.then(|| answers.next()).flatten().unwrap_or_default();
     let records = next(!keys.is_empty());
     let blobs = next(!(blobs.is_empty() && releasing.is_empty()));
     let begun = next(true);
+    let locked = i64::try_from(records.len()).unwrap_or(i64::MAX);
     let read = || -> Result<_> {
         let begun = begun.first().ok_or_else(|| corrupt("the server does not tell its time"))?;
-        let now = Timestamp::from_micros(column(begun, 0)?);
-        Ok((Held::new(now, records, &blobs)?, column(begun, 1)?))
-    };
-    match read() {
-        Ok(locked) => Ok(Ended::Well(locked)),
-        Err(error) => {
-            session.roll_back();
-            Err(error)
+        if !watched.is_empty() && column::<i64>(begun, 2)? != locked {
+            let message = "other commits were faster again and again";
+            return Ok(Ended::Overtaken(Error::new(ErrorKind::Unavailable, message).advice("try again")));
         }
+        let now = Timestamp::from_micros(column(begun, 0)?);
+        Ok(Ended::Well((Held::new(now, records, &blobs)?, column(begun, 1)?)))
+    };
+    let read = read();
+    if !matches!(read, Ok(Ended::Well(_))) {
+        session.roll_back();
     }
+    read
 }
 
 /// All answers, or the error that ended them.
@@ -227,6 +252,7 @@ pub(crate) async fn finish(
 ) -> Result<Ended<()>> {
     if writes.is_empty() {
         session.roll_back();
+        store.committed.forget();
         return Ok(Ended::Well(()));
     }
     let messages = if announced { store.announcer.messages(writes.changed_keys()) } else { Vec::new() };
@@ -261,17 +287,22 @@ pub(crate) async fn finish(
         _ => {
             session.settle();
             unknown.known();
-            let sums = answers.pop().and_then(Result::ok).filter(|_| failed_at.is_none());
-            match sums.as_deref().and_then(<[Row]>::first).map(|row| totals::stats(row).map_err(misread)) {
-                Some(Ok(read)) => store.committed.note(read),
-                _ => store.committed.forget(),
-            }
+            counted(store, answers.pop().filter(|_| failed_at.is_none()));
             Ok(Ended::Well(()))
         }
     }
 }
 
-/// The record of a put, for the rest of this module.
+/// Notes the totals that were read behind a commit, if they were.
+fn counted(store: &Store, answer: Option<Result<Vec<Row>, PgError>>) {
+    let sums = answer.and_then(Result::ok);
+    match sums.as_deref().and_then(<[Row]>::first).map(totals::stats) {
+        Some(Ok(read)) => store.committed.note(read),
+        _ => store.committed.forget(),
+    }
+}
+
+/// How many bytes rest in the record itself.
 fn inline_bytes(record: &Record) -> i64 {
     match record.location {
         Location::Blob(_) => 0,

@@ -1,14 +1,12 @@
 //! Commits of uses alone, which are what a cache flushes: one statement that locks no record.
 
-use super::Ended;
+use super::{Ended, counted};
 use crate::backend::Store;
-use crate::failure::{ambiguous, failure, is_definite, is_race, misread};
+use crate::failure::{ambiguous, failure, is_definite, is_race};
 use crate::pipeline::Step;
 use crate::rows;
-use crate::totals;
 use cacheness_storage::{Change, EntryKey, OnUnmet, Outcome, Result, Timestamp, Usage, Version};
 use std::collections::BTreeMap;
-use tokio_postgres::Row;
 
 /// Notes uses.
 pub(super) async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet) -> Result<Ended<Vec<Outcome>>> {
@@ -39,11 +37,7 @@ pub(super) async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet) 
         }
         None => Vec::new(),
     };
-    let sums = answers.next().and_then(Result::ok);
-    match sums.as_deref().and_then(<[Row]>::first).map(|row| totals::stats(row).map_err(misread)) {
-        Some(Ok(read)) => store.committed.note(read),
-        _ => store.committed.forget(),
-    }
+    counted(store, answers.next());
     let found: BTreeMap<EntryKey, Version> =
         found.iter().map(|row| Ok((rows::key(row, 0)?, rows::version(row, 1)?))).collect::<Result<_>>()?;
     Ok(Ended::Well(outcomes(changes, on_unmet, &found)))

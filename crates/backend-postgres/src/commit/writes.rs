@@ -14,6 +14,7 @@ pub(crate) struct Writes<'h> {
     deleted: Vec<&'h [u8]>,
     inserted: Written<'h>,
     replaced: Written<'h>,
+    renewed: Written<'h>,
     patched: Written<'h>,
     used: Used<'h>,
     new_blobs: Blobs<'h>,
@@ -48,6 +49,7 @@ impl<'h> Writes<'h> {
             deleted: Vec::new(),
             inserted: Written::default(),
             replaced: Written::default(),
+            renewed: Written::default(),
             patched: Written::default(),
             used: Used::default(),
             new_blobs: Blobs::default(),
@@ -67,16 +69,15 @@ impl<'h> Writes<'h> {
     fn slot(&mut self, key: &'h EntryKey, slot: &'h Slot) -> Result<()> {
         let bytes = key.as_str().as_bytes();
         let was_there = slot.before.is_some();
-        if was_there && slot.removed {
-            self.deleted.push(bytes);
-        }
         match &slot.now {
-            Some(State::Put(record)) if was_there && !slot.removed => self.replaced.push(record)?,
-            Some(State::Put(record)) => self.inserted.push(record)?,
+            None if was_there => self.deleted.push(bytes),
+            Some(State::Put(record)) if !was_there => self.inserted.push(record)?,
+            Some(State::Put(record)) if slot.removed => self.renewed.push(record)?,
+            Some(State::Put(record)) => self.replaced.push(record)?,
             Some(State::Patched(record)) => self.patched.push(record)?,
             Some(State::Stored | State::Read(_)) | None => {}
         }
-        if slot.removed && was_there || matches!(slot.now, Some(State::Put(_) | State::Patched(_))) {
+        if slot.now.is_none() && was_there || matches!(slot.now, Some(State::Put(_) | State::Patched(_))) {
             self.changed.push(key);
         }
         if slot.now.is_some() && slot.used != Usage::default() {
@@ -118,9 +119,10 @@ impl<'h> Writes<'h> {
     ) -> Result<Vec<Step<'w>>> {
         let statements = &store.statements;
         let Totals { entries, bytes, blobs, condemned } = &self.totals;
-        let wanted: [(bool, &str, Values<'w>); 9] = [
+        let wanted: [(bool, &str, Values<'w>); 10] = [
             (!self.deleted.is_empty(), &statements.delete_records, vec![&self.deleted]),
             (!self.replaced.is_empty(), &statements.replace_records, self.replaced.all()),
+            (!self.renewed.is_empty(), &statements.renew_records, self.renewed.all()),
             (!self.patched.is_empty(), &statements.patch_records, self.patched.patched()),
             (!self.inserted.is_empty(), &statements.insert_records, self.inserted.all()),
             (!self.used.keys.is_empty(), &statements.note_uses, vec![&self.used.keys, &self.used.at, &self.used.hits]),
@@ -138,7 +140,8 @@ impl<'h> Writes<'h> {
 }
 
 impl Written<'_> {
-    fn all(&self) -> Values<'_> {
+    /// Every column, in the order of the statements.
+    pub(super) fn all(&self) -> Values<'_> {
         vec![
             &self.keys,
             &self.versions,

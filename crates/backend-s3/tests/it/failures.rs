@@ -202,6 +202,35 @@ fn a_store_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn an_upload_that_stands_still_is_given_up() {
+    common::run(async {
+        let relay =
+            Relay::start(&server(), |seen| if seen.is("PUT", ".blob") { Act::Ignore } else { Act::Forward }).await;
+        let mut config = relay.before(&server()).config(&common::prefix());
+        (config.attempt_timeout_ms, config.max_attempts) = (200, 1);
+        let store = common::open(config).await;
+        let error = store.put(&blob(1), Staged::Bytes(noise(1 << 20)), PutBlob::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Timeout, true), "{error}");
+    });
+}
+
+#[test]
+fn an_upload_whose_end_fails_after_its_status_is_an_error() {
+    common::run(async {
+        let relay = Relay::start(&server(), |seen| match seen.is("POST", "uploadId=") {
+            true => refusal(200, "InternalError", "later"),
+            false => Act::Forward,
+        })
+        .await;
+        let mut config = relay.before(&server()).config(&common::prefix());
+        (config.multipart_threshold, config.part_size, config.max_attempts) = (5 << 20, 5 << 20, 1);
+        let store = common::open(config).await;
+        let error = store.put(&blob(1), Staged::Bytes(noise((5 << 20) + 1)), PutBlob::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true), "{error}");
+    });
+}
+
+#[test]
 fn a_runtime_that_drives_no_network_is_refused() {
     common::run(async {
         let error = S3Blobs::open(server().config("p"), &OpenContext::new()).await.unwrap_err();

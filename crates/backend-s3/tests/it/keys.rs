@@ -114,7 +114,7 @@ fn a_prefix_whose_layout_object_is_not_ours_is_refused_and_unchanged() {
             put_text(&key, text).await;
             let refused = S3Blobs::open(server().config(&prefix), &context()).await.unwrap_err();
             assert_eq!(refused.kind(), kind, "{refused}");
-            assert_eq!(keys(&prefix).await, [key.clone()]);
+            assert_eq!(keys(&prefix).await, std::slice::from_ref(&key));
             assert_eq!(text_of(&key).await, text);
         }
         let prefix = common::prefix();

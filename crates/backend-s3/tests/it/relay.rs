@@ -22,6 +22,8 @@ pub(crate) enum Act {
     Cut(usize),
     /// Pass it on, and stop after so many bytes of the answer's body without ending the connection.
     Stall(usize),
+    /// Take no more of it than its head.
+    Ignore,
     /// Pass it on when there is a permit, which it takes.
     HoldRequest(Arc<Semaphore>),
     /// Pass it on, and its answer back when there is a permit, which it takes.
@@ -110,14 +112,17 @@ impl Drop for Relay {
 async fn serve(mut client: TcpStream, server: &str, rule: &Rule, log: &Mutex<Vec<Seen>>) -> io::Result<()> {
     let (head, mut body) = read_head(&mut client).await?;
     let seen = parse(&head);
+    log.lock().unwrap().push(seen.clone());
+    let act = rule(&seen);
+    if let Act::Ignore = act {
+        return std::future::pending().await;
+    }
     let size = seen.header("content-length").map_or(0, |size| size.parse().unwrap());
     while body.len() < size {
         if client.read_buf(&mut body).await? == 0 {
             return Ok(());
         }
     }
-    log.lock().unwrap().push(seen.clone());
-    let act = rule(&seen);
     match &act {
         Act::Answer(status, headers, body) => return answer(&mut client, *status, headers, body).await,
         Act::HoldRequest(permits) => permits.acquire().await.unwrap().forget(),

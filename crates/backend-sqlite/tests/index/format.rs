@@ -97,6 +97,7 @@ fn records() -> Vec<Record> {
         digest: Digest::Blake3([0xD1; 32]),
         key_digest: Some([0xE1; 32]),
         terms: Terms::default(),
+        object: None,
     };
     let in_blob = Record {
         key: "a/blob".into(),
@@ -146,6 +147,7 @@ fn inline(key: &str, payload: &'static [u8]) -> Record {
             digest: Digest::Xxh3([0xD2; 16]),
             key_digest: None,
             terms: Terms::default(),
+            object: None,
         },
         location: Location::Inline(Bytes::from_static(payload)),
         annotations: Annotations::default(),

@@ -90,10 +90,11 @@ impl Engine {
             Bytes::InBlob(blob, _) => Location::Blob(*blob),
             Bytes::Waiting(_) => Location::Blob(self.mint_blob()?),
         };
-        let record = self.record_of(entry, location, content.clone())?;
+        let mut record = self.record_of(entry, location, content.clone())?;
         if let (Some(blob), Bytes::Waiting(payload)) = (record.blob(), &mut *bytes) {
             let payload = std::mem::replace(payload, Payload::Memory(bytes::Bytes::new()));
-            *bytes = Bytes::InBlob(blob, self.put_blob(blob, payload, &record).await?);
+            *bytes = Bytes::InBlob(blob, self.put_blob(blob, payload, &mut record).await?);
+            content.object.clone_from(&record.content.object);
         }
         Ok(record)
     }

@@ -3,7 +3,8 @@
 use super::staging::Payload;
 use super::{Engine, payload, together};
 use crate::{
-    BlobId, BlobQuery, Body, Change, Condition, EntryKey, Fields, Filter, Location, OnUnmet, Outcome, Query, Record,
+    BlobId, BlobQuery, Body, Change, Condition, EntryKey, Fields, Filter, Location, ObjectTag, OnUnmet, Outcome, Query,
+    Record,
 };
 use cacheness_core::{Error, ErrorKind, Result};
 use std::collections::HashSet;
@@ -223,7 +224,8 @@ impl Engine {
                 Err(error) => return Err(error),
             };
             let blob = to.mint_blob()?;
-            to.put_blob(blob, payload, &record).await?;
+            record.content.object = None;
+            to.put_blob(blob, payload, &mut record).await?;
             record.location = Location::Blob(blob);
         }
         (migration.adapt)(&mut record);
@@ -232,8 +234,10 @@ impl Engine {
 
     /// The changes that name a blob that is here already and holds the same bytes.
     async fn share_moved(&self, one: &Move, migration: &Migration) -> Result<Option<Vec<Change>>> {
-        let Some(blob) = self.blob_of(&one.record.content).await? else { return Ok(None) };
+        let Some(found) = self.blob_of(&one.record.content).await? else { return Ok(None) };
+        let blob = found.id;
         let mut record = Record { location: Location::Blob(blob), ..one.record.clone() };
+        record.content.object = ObjectTag::of(&found);
         (migration.adapt)(&mut record);
         let put = Change::Put { record: Box::new(record), condition: one.condition.clone() };
         Ok(Some(vec![Change::Require { blob }, put]))

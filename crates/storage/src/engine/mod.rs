@@ -11,8 +11,6 @@ mod leftover;
 mod manage;
 mod marker;
 mod migrate;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod observed;
 mod options;
 mod payload;
 mod pipeline;
@@ -43,6 +41,8 @@ pub use verify::{Problem, Verified};
 pub use write::{NewEntry, Written};
 
 use crate::layers::hop;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::layers::observed;
 use crate::{BlobBackend, BlobId, Change, DigestAlgorithm, Locality, MetadataBackend, StoreId, Version};
 use cacheness_core::face::Placement;
 use cacheness_core::{Clock, Driver, Error, ErrorKind, Result, Rng, Runtime};
@@ -111,7 +111,8 @@ impl Engine {
         identity::check_pair(&*parts.metadata, &*parts.blobs, &parts.options)?;
         let parts = if_mixed(parts);
         #[cfg(any(feature = "metrics", feature = "tracing"))]
-        let parts = observed::observed(parts);
+        let parts =
+            Parts { metadata: observed::metadata(parts.metadata), blobs: observed::blobs(parts.blobs), ..parts };
         let blocking = parts.metadata.info().blocking && parts.blobs.info().blocking;
         let placement = if blocking { Placement::Local } else { Placement::Remote };
         let driver = Driver::new(parts.runtime.clone(), placement)?;

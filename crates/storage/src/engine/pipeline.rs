@@ -76,6 +76,7 @@ pub(super) fn encode(source: Source<'_>, options: &EngineOptions, staging: Optio
         digest: output.digest(),
         key_digest: None,
         terms: Terms::default(),
+        object: None,
     };
     content.check()?;
     Ok(Encoded { spool: output.spool, content, content_key })

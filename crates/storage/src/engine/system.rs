@@ -122,6 +122,7 @@ pub(super) fn record(key: EntryKey, bytes: Bytes, now: Timestamp, rng: &dyn Rng)
             digest: Digest::of(DigestAlgorithm::Xxh3, &bytes),
             key_digest: None,
             terms: Terms::default(),
+            object: None,
         },
         location: Location::Inline(bytes),
         annotations: Annotations::default(),

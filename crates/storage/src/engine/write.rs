@@ -6,8 +6,8 @@ use super::pipeline::{self, Encoded};
 use super::source::{Held, Source};
 use super::staging::Payload;
 use crate::{
-    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, OnUnmet, Outcome, PutBlob, Record, Terms,
-    Trailer, Usage,
+    Annotations, BlobId, Change, Condition, Content, EntryKey, Location, ObjectTag, OnUnmet, Outcome, PutBlob, Record,
+    Terms, Trailer, Usage,
 };
 use cacheness_core::{Error, ErrorKind, Result, Timestamp};
 
@@ -162,8 +162,8 @@ impl Engine {
         entry: &NewEntry,
     ) -> Result<(Option<Written>, Payload)> {
         let blob = self.mint_blob()?;
-        let record = self.record_of(entry, Location::Blob(blob), content.clone())?;
-        let payload = self.put_blob(blob, payload, &record).await?;
+        let mut record = self.record_of(entry, Location::Blob(blob), content.clone())?;
+        let payload = self.put_blob(blob, payload, &mut record).await?;
         if let Err(error) = self.reach(Point::BlobStored) {
             self.discard(blob).await;
             return Err(error);
@@ -181,8 +181,9 @@ impl Engine {
         }
     }
 
-    /// Stores a payload and its trailer under a blob's name; gives the payload back for another attempt.
-    pub(super) async fn put_blob(&self, blob: BlobId, payload: Payload, record: &Record) -> Result<Payload> {
+    /// Stores a payload and its trailer under a blob's name, and notes in the record what the store calls it; gives the
+    /// payload back for another attempt.
+    pub(super) async fn put_blob(&self, blob: BlobId, payload: Payload, record: &mut Record) -> Result<Payload> {
         let trailer = Trailer {
             blob,
             store: self.store,
@@ -197,7 +198,8 @@ impl Engine {
         self.reach(Point::Staged)?;
         let digest = Some(record.content.digest);
         let options = PutBlob { durability: self.options.durability, digest, ..PutBlob::default() };
-        self.blobs.put(&blob, staged, options).await?;
+        let info = self.blobs.put(&blob, staged, options).await?;
+        record.content.object = ObjectTag::of(&info);
         Ok(payload)
     }
 

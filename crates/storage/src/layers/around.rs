@@ -18,7 +18,11 @@ pub(crate) type Call<B, A, R> = fn(Arc<B>, A) -> BoxFuture<'static, Result<R>>;
 /// Which call it is, as far as a policy treats calls differently.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
+    /// What is done, in words.
     pub(crate) name: &'static str,
+    /// The method of the contract, as observers name it; those of blobs begin with `blob_`.
+    #[cfg_attr(not(any(feature = "metrics", feature = "tracing")), expect(dead_code, reason = "nobody observes"))]
+    pub(crate) method: &'static str,
     pub(crate) effect: Effect,
     /// The bytes that travel in a transfer.
     pub(crate) bytes: Option<u64>,
@@ -38,23 +42,26 @@ pub(crate) enum Effect {
 }
 
 impl Operation {
-    pub(super) const HEAD: Self = Self::repeatable("look up a blob");
-    const CLOSE: Self = Self { name: "close", effect: Effect::Close, bytes: None };
+    pub(super) const HEAD: Self = Self::repeatable("blob_head", "look up a blob");
 
-    const fn repeatable(name: &'static str) -> Self {
-        Self { name, effect: Effect::Repeatable, bytes: None }
+    const fn close(method: &'static str) -> Self {
+        Self { name: "close", method, effect: Effect::Close, bytes: None }
     }
 
-    const fn change(name: &'static str) -> Self {
-        Self { name, effect: Effect::Change, bytes: None }
+    const fn repeatable(method: &'static str, name: &'static str) -> Self {
+        Self { name, method, effect: Effect::Repeatable, bytes: None }
+    }
+
+    const fn change(method: &'static str, name: &'static str) -> Self {
+        Self { name, method, effect: Effect::Change, bytes: None }
     }
 
     pub(super) const fn get(bytes: Option<u64>) -> Self {
-        Self { name: "get a blob", effect: Effect::Repeatable, bytes }
+        Self { name: "get a blob", method: "blob_get", effect: Effect::Repeatable, bytes }
     }
 
     pub(super) const fn put(bytes: u64) -> Self {
-        Self { name: "put a blob", effect: Effect::Blob, bytes: Some(bytes) }
+        Self { name: "put a blob", method: "blob_put", effect: Effect::Blob, bytes: Some(bytes) }
     }
 }
 
@@ -169,7 +176,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn get(&self, keys: &[EntryKey], fields: Fields) -> Result<Vec<Option<Record>>> {
-        let operation = Operation::repeatable("read records");
+        let operation = Operation::repeatable("get", "read records");
         self.policy
             .repeat(&self.inner, operation, (keys.to_vec(), fields), |inner, (keys, fields)| {
                 Box::pin(async move { inner.get(&keys, fields).await })
@@ -178,7 +185,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn commit(&self, changes: Vec<Change>, on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
-        let operation = Operation::change("commit");
+        let operation = Operation::change("commit", "commit");
         self.policy
             .repeat(&self.inner, operation, (changes, on_unmet), |inner, (changes, on_unmet)| {
                 Box::pin(async move { inner.commit(changes, on_unmet).await })
@@ -187,7 +194,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn page(&self, query: &Query, after: Option<Cursor>) -> Result<Page> {
-        let operation = Operation::repeatable("query");
+        let operation = Operation::repeatable("page", "query");
         self.policy
             .repeat(&self.inner, operation, (query.clone(), after), |inner, (query, after)| {
                 Box::pin(async move { inner.page(&query, after).await })
@@ -196,7 +203,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn blobs(&self, query: &BlobQuery) -> Result<Vec<BlobRecord>> {
-        let operation = Operation::repeatable("query blobs");
+        let operation = Operation::repeatable("blobs", "query blobs");
         self.policy
             .repeat(&self.inner, operation, query.clone(), |inner, query| {
                 Box::pin(async move { inner.blobs(&query).await })
@@ -205,7 +212,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn reclaim(&self, plan: &Reclaim) -> Result<Reclaimed> {
-        let operation = Operation::change("reclaim");
+        let operation = Operation::change("reclaim", "reclaim");
         self.policy
             .repeat(&self.inner, operation, plan.clone(), |inner, plan| {
                 Box::pin(async move { inner.reclaim(&plan).await })
@@ -214,7 +221,7 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
     }
 
     async fn stats(&self) -> Result<MetadataStats> {
-        let operation = Operation::repeatable("read totals");
+        let operation = Operation::repeatable("stats", "read totals");
         self.policy.repeat(&self.inner, operation, (), |inner, ()| Box::pin(async move { inner.stats().await })).await
     }
 
@@ -228,7 +235,9 @@ impl<P: Policy> MetadataBackend for Around<dyn MetadataBackend, P> {
 
     async fn close(&self) -> Result<()> {
         self.policy
-            .repeat(&self.inner, Operation::CLOSE, (), |inner, ()| Box::pin(async move { inner.close().await }))
+            .repeat(&self.inner, Operation::close("close"), (), |inner, ()| {
+                Box::pin(async move { inner.close().await })
+            })
             .await
     }
 }
@@ -256,7 +265,7 @@ impl<P: Policy> BlobBackend for Around<dyn BlobBackend, P> {
     }
 
     async fn delete(&self, ids: &[BlobId]) -> Result<Vec<bool>> {
-        let operation = Operation::repeatable("delete blobs");
+        let operation = Operation::repeatable("blob_delete", "delete blobs");
         self.policy
             .repeat(&self.inner, operation, ids.to_vec(), |inner, ids| {
                 Box::pin(async move { inner.delete(&ids).await })
@@ -265,7 +274,7 @@ impl<P: Policy> BlobBackend for Around<dyn BlobBackend, P> {
     }
 
     async fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobInfo>> {
-        let operation = Operation::repeatable("list blobs");
+        let operation = Operation::repeatable("blob_list", "list blobs");
         self.policy
             .repeat(&self.inner, operation, (after, limit), |inner, (after, limit)| {
                 Box::pin(async move { inner.list(after, limit).await })
@@ -274,7 +283,7 @@ impl<P: Policy> BlobBackend for Around<dyn BlobBackend, P> {
     }
 
     async fn discard_remnants(&self, before: Timestamp) -> Result<u64> {
-        let operation = Operation::repeatable("discard remnants");
+        let operation = Operation::repeatable("blob_discard_remnants", "discard remnants");
         self.policy
             .repeat(&self.inner, operation, before, |inner, before| {
                 Box::pin(async move { inner.discard_remnants(before).await })
@@ -284,7 +293,9 @@ impl<P: Policy> BlobBackend for Around<dyn BlobBackend, P> {
 
     async fn close(&self) -> Result<()> {
         self.policy
-            .repeat(&self.inner, Operation::CLOSE, (), |inner, ()| Box::pin(async move { inner.close().await }))
+            .repeat(&self.inner, Operation::close("blob_close"), (), |inner, ()| {
+                Box::pin(async move { inner.close().await })
+            })
             .await
     }
 }

@@ -41,6 +41,8 @@ mod counter;
 mod failover;
 pub(crate) mod hop;
 mod layer;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) mod observed;
 mod replay;
 mod retry;
 mod surroundings;

@@ -192,6 +192,19 @@ fn dropped_replies_leave_the_client_waiting() {
 }
 
 #[test]
+fn bytes_that_went_by_are_not_seen_again() {
+    let (_server, proxy) = echo();
+    proxy.inject(Fault::CutBefore(b"something that nobody sends".to_vec()));
+    proxy.inject_times(2, Fault::DropReplies(b"COMMIT".to_vec()));
+    let mut client = connect(proxy.address());
+    client.write_all(b"COMMIT").unwrap();
+    until(|| proxy.bytes(Direction::Requests) == 6);
+    client.write_all(b"more").unwrap();
+    until(|| proxy.bytes(Direction::Requests) == 10);
+    assert_eq!(proxy.strikes(), 1);
+}
+
+#[test]
 fn pieces_wait_before_they_go_on() {
     let (_server, proxy) = echo();
     let time = Duration::from_millis(50);

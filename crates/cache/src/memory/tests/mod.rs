@@ -95,6 +95,7 @@ fn record(version: u64, size: usize) -> Record {
             digest: Digest::of(DigestAlgorithm::Xxh3, b""),
             key_digest: None,
             terms: cacheness_storage::Terms::default(),
+            object: None,
         },
         location: Location::Inline(Bytes::from(vec![0; size])),
         annotations: Annotations::default(),
