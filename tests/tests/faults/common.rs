@@ -54,6 +54,41 @@ pub(crate) fn sql(url: &str, commands: &str) {
     });
 }
 
+/// A user of PostgreSQL, dropped with all that is his.
+#[derive(Debug)]
+pub(crate) struct Role {
+    server: String,
+    name: String,
+}
+
+impl Role {
+    /// One who may log in and nothing else.
+    pub(crate) fn new(server: &str, password: &str) -> Self {
+        let name = name();
+        sql(server, &format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"));
+        Self { server: server.to_owned(), name }
+    }
+
+    /// One who owns a schema of this name.
+    pub(crate) fn owner(server: &str, schema: &str, password: &str) -> Self {
+        let role = Self::new(server, password);
+        sql(server, &format!("CREATE SCHEMA {schema} AUTHORIZATION {}", role.name));
+        role
+    }
+
+    /// The server's URL for him, with his password as it stands in URLs.
+    pub(crate) fn url(&self, password: &str) -> String {
+        let (scheme, rest) = self.server.split_once("://").unwrap();
+        format!("{scheme}://{}:{password}@{}", self.name, rest.rsplit_once('@').unwrap().1)
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        sql(&self.server, &format!("DROP OWNED BY {0} CASCADE; DROP ROLE {0}", self.name));
+    }
+}
+
 /// An S3 endpoint and the keys to it, from `http://ACCESS_KEY:SECRET_KEY@host:port`.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {

@@ -3,12 +3,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests say what they expect by panicking")]
 
+mod bad_input;
 mod clocks;
 mod commits;
 mod common;
 mod listening;
 mod network;
 mod outage;
+mod secrets;
 mod sick;
 mod traffic;
 mod transfers;
