@@ -378,6 +378,22 @@ impl<B: ?Sized> Default for Openers<B> {
 ///
 /// [`ErrorKind::Config`] for unknown names and values that do not fit.
 pub fn options_from_url<T: DeserializeOwned>(url: &BackendUrl) -> Result<T> {
-    serde_urlencoded::from_str(url.query())
-        .map_err(|source| Error::new(ErrorKind::Config, format!("the options of {url} are wrong")).source(source))
+    serde_urlencoded::from_str(url.query()).map_err(|source| {
+        let message = match wrong_option::<T>(url.query()) {
+            Some(name) => format!("the option {name:?} of {url} is wrong"),
+            None => format!("the options of {url} are wrong"),
+        };
+        Error::new(ErrorKind::Config, message).source(source).advice("the backend's documentation lists its options")
+    })
+}
+
+/// The option that makes those before it wrong: what reads them does not tell.
+fn wrong_option<T: DeserializeOwned>(query: &str) -> Option<String> {
+    let options: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    let are_right = |count: &usize| {
+        let first = serde_urlencoded::to_string(options.get(..*count).unwrap_or_default());
+        first.is_ok_and(|first| serde_urlencoded::from_str::<T>(&first).is_ok())
+    };
+    let right = (0..options.len()).take_while(are_right).last()?;
+    options.get(right).map(|(name, _)| name.clone())
 }
