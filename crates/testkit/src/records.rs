@@ -3,8 +3,7 @@
 use cacheness_core::Timestamp;
 use cacheness_handlers::{CodecId, Encoding, Extra};
 use cacheness_storage::{
-    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, ObjectTag, Record, Terms, Usage,
-    Version,
+    Annotations, BlobId, Bytes, Content, Digest, DigestAlgorithm, EntryKey, Location, Record, Terms, Usage, Version,
 };
 use serde_json::{Value as Json, json};
 
@@ -75,7 +74,7 @@ pub fn complete(key: &str) -> Record {
                 idle: Some(1),
                 until: Some(Timestamp::from_micros(i64::MIN)),
             },
-            object: Some(Box::new(ObjectTag { etag: Some(r#""ab\"c-3""#.into()), version: Some("größe".into()) })),
+            object: None,
         },
         location: Location::Inline(payload),
         annotations: annotations(),

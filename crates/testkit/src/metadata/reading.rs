@@ -4,7 +4,7 @@ use super::steps::{apply, find, put, put_all};
 use crate::records::{NOW, blob, complete, in_blob, inline, sample};
 use crate::{MetadataSubject, Result, SeededRng};
 use cacheness_core::Timestamp;
-use cacheness_storage::{EntryKey, Fields, Record, Terms};
+use cacheness_storage::{EntryKey, Fields, ObjectTag, Record, Terms};
 use serde_json::{Value as Json, json};
 use std::iter;
 
@@ -49,7 +49,11 @@ pub(super) async fn a_missing_key_has_no_record(subject: &MetadataSubject) -> Re
 
 pub(super) async fn a_record_comes_back_whole(subject: &MetadataSubject) -> Result<()> {
     let store = subject.open().await?;
+    let mut of_an_object = in_blob("an object", blob(3), 7);
+    let tag = ObjectTag { etag: Some(r#""ab\"c-3""#.into()), version: Some("größe".into()) };
+    of_an_object.content.object = Some(Box::new(tag));
     for record in [
+        of_an_object,
         complete("complete"),
         sample("small"),
         inline("without bytes", ""),
