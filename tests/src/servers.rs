@@ -96,7 +96,8 @@ fn provide_clock() {
     ));
 }
 
-/// A clock that a test moves, and the server's with it: whoever asks for the time sets the server's first.
+/// A clock that a test moves, and the server's with it: making one sets the server's, and whoever asks for the time after
+/// it was moved sets it first.
 #[derive(Debug)]
 pub struct ServerClock {
     own: ManualClock,

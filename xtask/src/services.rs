@@ -1,6 +1,7 @@
 //! `cargo xtask services`: the servers that tests of remote backends talk to, kept up between runs; and those that
 //! `cargo xtask test` starts for itself.
 
+mod example;
 mod given;
 #[cfg(unix)]
 mod kept;
@@ -29,7 +30,7 @@ tests of them:
 
   eval \"$(cargo xtask services up)\" && cargo test
 
-A server that is given by its URL, or by the variable, is taken as it is. PostgreSQL is one that is installed (initdb in the
+and, as a comment, the command that runs the example `team` on them. A server that is given by its URL, or by the variable, is taken as it is. PostgreSQL is one that is installed (initdb in the
 search path or below /usr/lib/postgresql), or the package postgresql, which root gets on Debian and Ubuntu; a cluster never
 runs as root. The endpoint is the program of tests/s3-endpoint. What was started is noted in <target>/xtask/services.json;
 a second `up` prints it again, and `down` ends exactly those processes and removes their directories.";
@@ -158,9 +159,11 @@ fn up(workspace: &Workspace, given: Given) -> Result<()> {
         }
         kept.start(&build(workspace)?, taken)?;
     }
-    for (variable, url) in kept.urls()? {
+    let urls = kept.urls()?;
+    for (variable, url) in &urls {
         println!("export {variable}={url}");
     }
+    example::announce(&urls);
     kept.complete()
 }
 

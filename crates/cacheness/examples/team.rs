@@ -1,6 +1,8 @@
 //! Two processes share one cache through PostgreSQL and S3: what Ada computes, Grace finds; what Ada changes, Grace sees.
 //!
-//! `cargo run --release --example team --features postgres,s3 -- postgres://user@host/database s3://bucket/team`
+//! `cargo xtask services up` starts both on this machine and prints, in its last line, the command that runs this on them:
+//!
+//! `cargo run --example team --features postgres,s3 -- 'postgres://user@host/database' 's3://bucket/team'`
 //!
 //! Credentials come from the environment (`PGPASSWORD`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`) or from the URLs.
 #![allow(clippy::print_stdout)]

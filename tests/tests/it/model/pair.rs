@@ -1,18 +1,19 @@
 //! The pairs of backends that the model test goes over, and how a cache over each is opened.
 
 use super::operation::SPACES;
-use super::runtime::InPlace;
+use super::runtime::{Awaited, InPlace};
 use super::value::LARGEST;
 use crate::support::Place;
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness::backends::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
-use cacheness::core::Rng;
+use cacheness::core::{Rng, Timestamp};
 use cacheness::storage::{BlobBackend, MetadataBackend, OpenContext};
 use cacheness::sync::Cache;
 use cacheness::{Bundle, Bundled, Compression, MemoryConfig, MemoryPolicy, Result, StoreParameters};
 use cacheness_testkit::SeededRng;
 use cacheness_tests::pairs;
+use cacheness_tests::servers::ServerClock;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,13 +96,34 @@ pub(super) struct Home {
     setup: Setup,
     chance: Chance,
     in_memory: Option<InMemory>,
+    runtime: Arc<Awaited>,
 }
 
 impl Home {
     pub(super) fn new(pair: Pair, setup: &Setup) -> Result<Self> {
         let place = Place::new();
         let in_memory = in_memory(pair, &place)?;
-        Ok(Self { place, pair, setup: setup.clone(), chance: Chance(Arc::new(SeededRng::new(1))), in_memory })
+        Ok(Self {
+            place,
+            pair,
+            setup: setup.clone(),
+            chance: Chance(Arc::new(SeededRng::new(1))),
+            in_memory,
+            runtime: Arc::new(Awaited::new()?),
+        })
+    }
+
+    /// Sets the time, which is the server's as well, also for what asks no clock but the server's.
+    pub(super) fn set_time(&self, now: Timestamp) {
+        self.place.clock.set(now);
+        if matches!(self.pair, Pair::Remote(_)) {
+            ServerClock::new(&self.place.path(), self.place.clock.clone());
+        }
+    }
+
+    /// Waits for what goes on in the background.
+    pub(super) fn settle(&self) {
+        self.runtime.settle();
     }
 
     /// Whether the store is there after it was closed.
@@ -120,7 +142,8 @@ impl Home {
         let builder = match self.pair {
             // What a server is asked needs a reactor, and waits for its answer.
             Pair::Remote(pair) => {
-                pair.builder_by(&self.place.path(), &self.place.clock).compression(Compression::default())
+                let builder = pair.builder_by(&self.place.path(), &self.place.clock);
+                builder.compression(Compression::default()).runtime(self.runtime.clone())
             }
             _ => Cache::builder().clock(self.place.clock.clone()).runtime(Arc::new(InPlace)),
         };

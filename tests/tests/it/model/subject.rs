@@ -23,7 +23,7 @@ impl Subject {
     }
 
     pub(super) fn set_time(&self, now: Timestamp) {
-        self.home.place.clock.set(now);
+        self.home.set_time(now);
     }
 
     /// Closes the store and opens it again, where it outlives that; says whether it does.
@@ -52,6 +52,7 @@ impl Subject {
             Operation::GetMany(kind, slots) => self.read_many(through, *kind, slots),
             _ => self.store(through, operation),
         };
+        self.home.settle();
         answer.unwrap_or_else(|error| Answer::Failed(Failure(error)))
     }
 
