@@ -200,3 +200,30 @@ fn many_who_lose_their_commits_at_once_leave_nothing_torn() {
         }
     }
 }
+
+#[test]
+fn a_commit_that_was_given_up_changes_nothing_when_it_arrives_at_last() {
+    let team = Team::new();
+    let other = team.elsewhere();
+    let cache = team.builder().layer(limit(300)).open().unwrap();
+    for (size, removes) in [100, LARGE].into_iter().flat_map(|size| [(size, false), (size, true)]) {
+        let [old, given_up, new] = [1, 2, 3].map(|seed| bytes(seed, size));
+        other.put("key", &old).unwrap();
+        team.postgres.inject(Fault::Stall(None));
+        let error = cache.put_with("key", &given_up, marked()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{}", line(&error));
+        // What others are told is done must stay done.
+        if removes {
+            other.invalidate("key").unwrap();
+        } else {
+            other.put("key", &new).unwrap();
+        }
+        let there = (!removes).then_some(new);
+        team.heal();
+        for _ in 0..30 {
+            assert!(other.get::<Vec<u8>>("key").unwrap() == there, "{size} {removes}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        team.check_swept();
+    }
+}

@@ -1,6 +1,6 @@
 //! Whatever is printed, at whatever level, by us or by what we are built on: no password, key or token is in it.
 
-use crate::common::{BUCKET, Endpoint, LARGE, Role, bytes, context, limit, name, retry, wait};
+use crate::common::{BUCKET, Endpoint, Role, bytes, context, limit, name, retry, wait};
 use cacheness::backends::postgres::PostgresMetadata;
 use cacheness::backends::s3::{S3Blobs, S3Config};
 use cacheness::storage::layers::{Cached, CircuitBreaker, Failover};
@@ -188,18 +188,18 @@ impl Place {
 }
 
 /// All that a cache does, whatever comes of it.
-fn use_it(cache: &Cache, printed: &mut Printed) {
-    let value = bytes(1, LARGE);
+fn use_it(cache: &Cache, largest: usize, printed: &mut Printed) {
+    let value = bytes(1, 20_000);
     printed.result(cache.put_with(
         "small",
         CONFIDED,
         PutOptions::new().description("told").ttl(Duration::from_mins(1)),
     ));
     printed.result(cache.put("large", &value));
-    printed.result(cache.put("in parts", &bytes(2, 6 << 20)));
+    printed.result(cache.put("largest", &bytes(2, largest)));
     printed.result(cache.get::<Vec<u8>>("large"));
     printed.result(cache.get::<String>("small"));
-    printed.result(cache.get::<Vec<u8>>("in parts"));
+    printed.result(cache.get::<Vec<u8>>("largest"));
     printed.result(cache.get_or_put("computed", || 1));
     let told = printed.result(cache.entries(&Query::new()));
     printed.debug(&told);
@@ -213,7 +213,7 @@ fn use_it(cache: &Cache, printed: &mut Printed) {
     if let Some(told) = printed.result(cache.stats()) {
         printed.both(&told);
     }
-    if let Some(told) = printed.result(cache.health()) {
+    if let Some(told) = printed.result(cache.health_within(Duration::from_millis(200))) {
         printed.both(&told);
     }
     printed.debug(cache);
@@ -252,21 +252,22 @@ fn work(place: &Place, printed: &mut Printed) {
     let short = "&attempt_timeout_ms=300&operation_timeout_ms=600&stall_timeout_ms=300&max_attempts=1\
                  &multipart_threshold=5242880&part_size=5242880";
     let cached = Cached::in_dir(copies.path(), "1 MiB");
-    let (limit, retry, breaker) = (limit(400), retry().max(1), CircuitBreaker::new().threshold(100));
+    let (calm, hasty) = (limit(5000), limit(100));
+    let (retry, breaker) = (retry().max(1), CircuitBreaker::new().threshold(100));
     let builder = Cache::builder().metadata(place.index("&coherence=notify")).blobs(place.blobs(short));
     printed.debug(&builder);
-    let builder = builder.layer(limit.clone()).layer(breaker.clone()).layer(retry.clone()).layer_blobs(cached.clone());
+    let builder = builder.layer(calm.clone()).layer(breaker.clone()).layer(retry.clone()).layer_blobs(cached.clone());
     let builder = builder.layer_blobs(Failover::to_url(place.copies()));
     printed.debug(&builder);
     let cache = builder.open().unwrap();
-    use_it(&cache, printed);
+    use_it(&cache, 6 << 20, printed);
     for policy in [OnBackendError::Fail, OnBackendError::Miss] {
+        let builder = Cache::builder().metadata(place.index("")).blobs(place.blobs(short)).no_memory();
+        let hasty = builder.layer(hasty.clone()).on_backend_error(policy).open().unwrap();
         for (proxy, fault) in faults(place) {
-            let builder = Cache::builder().metadata(place.index("")).blobs(place.blobs(short)).no_memory();
-            let cache = builder.layer(limit.clone()).on_backend_error(policy).open().unwrap();
             proxy.inject(fault);
             proxy.reset_all();
-            use_it(&cache, printed);
+            use_it(&hasty, 30_000, printed);
             if policy == OnBackendError::Fail {
                 let options = "&connect_timeout_ms=300&statement_timeout_ms=100";
                 let builder = Cache::builder().metadata(place.index(options)).blobs(place.blobs(short));
@@ -275,8 +276,8 @@ fn work(place: &Place, printed: &mut Printed) {
             place.heal();
         }
     }
-    [&limit as &dyn Debug, &retry, &breaker, &cached].iter().for_each(|layer| printed.debug(layer));
-    [&limit.stats() as &dyn Debug, &retry.stats(), &breaker.circuits(), &cached.stats()]
+    [&hasty as &dyn Debug, &retry, &breaker, &cached].iter().for_each(|layer| printed.debug(layer));
+    [&hasty.stats() as &dyn Debug, &retry.stats(), &breaker.circuits(), &cached.stats()]
         .iter()
         .for_each(|stats| printed.debug(stats));
     printed.result(cache.close());
