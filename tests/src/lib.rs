@@ -57,25 +57,36 @@ pub fn noise(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Endless noise, always the same. It repeats itself further back than any codec here looks.
+/// Endless noise, always the same. It repeats itself further back than any codec here looks, but for a number in each
+/// mebibyte: a piece in another's place is seen.
 #[derive(Debug)]
 pub struct Noise {
     block: Vec<u8>,
     used: usize,
+    rounds: u64,
 }
+
+/// How far the numbers are apart, in bytes.
+const NUMBERED: usize = 1 << 20;
 
 impl Noise {
     /// From the first byte.
     #[expect(clippy::new_without_default, reason = "there is nothing default about noise")]
     pub fn new() -> Self {
-        Self { block: noise(16 << 20), used: 0 }
+        Self { block: noise(16 << 20), used: 0, rounds: 0 }
     }
 }
 
 impl Read for Noise {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&self.block[self.used..]).read(buffer)?;
-        self.used = (self.used + count) % self.block.len();
+        self.used += count;
+        if self.used == self.block.len() {
+            self.used = 0;
+            self.rounds += 1;
+            let number = self.rounds.to_le_bytes();
+            self.block.chunks_mut(NUMBERED).for_each(|piece| piece[..number.len()].copy_from_slice(&number));
+        }
         Ok(count)
     }
 }

@@ -20,6 +20,9 @@ fn main() {
         ["put-forever", dir] => put_forever(&Cache::open(dir).unwrap()),
         ["golden", dir] => golden(dir),
         ["readers", dir, size] => through_readers(&Cache::open(dir).unwrap(), size.parse().unwrap()),
+        ["remote-readers", metadata, blobs, size] => {
+            through_readers(&Cache::builder().metadata(metadata).blobs(blobs).open().unwrap(), size.parse().unwrap());
+        }
         ["peak", dir, key] => {
             let outcome = Cache::open(dir).unwrap().get::<Vec<u8>>(key).map(|value| value.map(|value| value.len()));
             println!("{} {outcome:?}", peak_memory());

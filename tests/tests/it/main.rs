@@ -50,6 +50,7 @@ mod round_trips;
 #[cfg(unix)]
 mod services;
 mod shapes;
+mod shared_server;
 mod sharing;
 mod skew;
 mod stale;

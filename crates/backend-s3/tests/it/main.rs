@@ -8,7 +8,6 @@ mod conformance;
 mod failures;
 mod keys;
 mod listing;
-mod memory;
 mod multipart;
 mod opening;
 mod presigned;
