@@ -15,9 +15,9 @@ fn an_unknown_backend_names_the_known_ones() {
         let error = Cache::builder().metadata(url).blobs("memory:").open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownBackend);
         let line = error.to_string();
-        assert!(line.contains("known here: ") && line.contains("memory, sqlite"), "{line}");
+        assert!(line.contains("known here: json, memory, postgres, postgresql, sqlite"), "{line}");
         let error = Cache::builder().metadata("memory:").blobs(url).open().unwrap_err();
-        assert!(error.to_string().contains("known here: fs, memory"), "{error}");
+        assert!(error.to_string().contains("known here: fs, memory, s3"), "{error}");
     }
 }
 

@@ -23,10 +23,16 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn stamp(feed: &Feed, key: &str) -> Stamp {
-    let stamp = feed.stamp(key.as_bytes()).unwrap();
-    assert!(feed.is_fresh(stamp), "{key}");
-    stamp
+/// A stamp that is fresh: messages of earlier changes may still be on their way.
+async fn stamp(feed: &Feed, key: &str) -> Stamp {
+    let start = Instant::now();
+    loop {
+        if let Some(stamp) = feed.stamp(key.as_bytes()).filter(|stamp| feed.is_fresh(*stamp)) {
+            return stamp;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{key}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn what_another_machine_commits_makes_copies_stale() {
             ("many", (0..5000).map(|n| put(sample(&format!("{n}")))).chain([put(sample("key"))]).collect()),
             ("a reclaim", Vec::new()),
         ] {
-            let before = stamp(&feed, "key");
+            let before = stamp(&feed, "key").await;
             if changes.is_empty() {
                 while there.reclaim(&all).await.unwrap().more {}
             } else {
@@ -64,14 +70,14 @@ fn a_commit_of_ones_own_makes_copies_stale_at_once_and_only_then() {
         let elsewhere = schema.open("&coherence=notify").await.unwrap();
         let (feed, witness) = (feed(&store), feed(&elsewhere));
         for changes in [vec![put(sample("key"))], vec![put(sample("key")), put(sample("other"))]] {
-            let (before, told) = (stamp(&feed, "key"), stamp(&witness, "key"));
+            let (before, told) = (stamp(&feed, "key").await, stamp(&witness, "key").await);
             store.commit(changes, OnUnmet::Abort).await.unwrap();
             assert!(!feed.is_fresh(before));
-            let after = stamp(&feed, "key");
+            let after = stamp(&feed, "key").await;
             until("the other one is told", || !witness.is_fresh(told)).await;
             assert!(feed.is_fresh(after), "its own message tells it nothing new");
         }
-        let before = stamp(&feed, "key");
+        let before = stamp(&feed, "key").await;
         store.commit(vec![Change::Use { key: "key".into(), at: NOW, hits: 1 }], OnUnmet::Abort).await.unwrap();
         assert!(feed.is_fresh(before), "a use changes nothing");
     });
@@ -83,7 +89,7 @@ fn while_the_connection_is_lost_nothing_is_fresh_and_afterwards_nothing_of_befor
     TOKIO.block_on(async {
         let store = schema.open("&coherence=notify").await.unwrap();
         let feed = feed(&store);
-        let before = stamp(&feed, "key");
+        let before = stamp(&feed, "key").await;
         let channel = "SELECT query FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'";
         assert!(!schema.ask(channel).await.is_empty());
         for _ in 0..2 {
@@ -96,7 +102,7 @@ fn while_the_connection_is_lost_nothing_is_fresh_and_afterwards_nothing_of_befor
             until("it listens again", || feed.is_up()).await;
             assert!(!feed.is_fresh(before), "what was changed meanwhile was not told");
         }
-        let again = stamp(&feed, "key");
+        let again = stamp(&feed, "key").await;
         schema.open("").await.unwrap().commit(vec![put(sample("key"))], OnUnmet::Abort).await.unwrap();
         until("it hears again", || !feed.is_fresh(again)).await;
         store.close().await.unwrap();
@@ -128,7 +134,7 @@ fn commits_under_way_when_the_first_one_begins_to_listen_are_not_missed() {
         assert!(!opening.is_finished(), "whoever began before could commit without telling");
         transaction.commit().await.unwrap();
         let here = opening.await.unwrap();
-        let before = stamp(&feed(&here), "key");
+        let before = stamp(&feed(&here), "key").await;
         there.commit(vec![put(sample("key"))], OnUnmet::Abort).await.unwrap();
         until("it is told", || !feed(&here).is_fresh(before)).await;
     });

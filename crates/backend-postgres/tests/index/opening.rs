@@ -173,7 +173,7 @@ fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
 fn a_database_that_is_not_in_utf8_is_refused() {
     let name = Schema::new().name.clone();
     TOKIO.block_on(async {
-        let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+        let options = "ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
         client().await.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
     });
     let own = cacheness_testkit::services::postgres();
