@@ -18,6 +18,7 @@ mod need;
 mod poll;
 mod rng;
 #[cfg(unix)]
+#[allow(dead_code, reason = "xtask uses the rest")]
 mod servers;
 mod subject;
 mod suite;

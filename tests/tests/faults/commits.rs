@@ -177,7 +177,8 @@ fn a_batch_that_is_cut_is_there_whole_or_not_at_all() {
 fn many_who_lose_their_commits_at_once_leave_nothing_torn() {
     let team = Team::new();
     let cache = team.builder_with("&pool_size=4", "").layer(retry()).open().unwrap();
-    let value = |round: u64, caller: u64| bytes(100 * round + caller, if caller % 2 == 0 { 500 } else { 50_000 });
+    let value =
+        |round: u64, caller: u64| bytes(100 * round + caller, if caller.is_multiple_of(2) { 500 } else { 50_000 });
     let mut there: Vec<_> = (0..8).map(|caller| value(0, caller)).collect();
     for (caller, value) in (0..8_u64).zip(&there) {
         cache.put(caller, value).unwrap();
