@@ -79,6 +79,28 @@ fn a_local_cache_moves_to_a_remote_one_and_back() {
 }
 
 #[tokio::test]
+async fn the_async_face_moves_a_local_cache_to_servers_and_back() {
+    let places = [Place::new(), Place::new(), Place::new()];
+    let open = async |place: &Place, pair: Pair| {
+        let [metadata, blobs] = pair.urls(&place.path());
+        future::Cache::builder().metadata(metadata).blobs(blobs).open().await.unwrap()
+    };
+    let old = open(&places[0], Pair::Sqlite).await;
+    old.put("large", &noise(100_000)).await.unwrap();
+    old.put_with("small", "text", PutOptions::new().ttl(HOUR)).await.unwrap();
+    let far = open(&places[1], Pair::PostgresS3).await;
+    assert_eq!(old.migrate_to(&far, MigrateOptions::new()).await.unwrap().copied, 2);
+    let back = open(&places[2], Pair::Sqlite).await;
+    assert_eq!(far.migrate_to(&back, MigrateOptions::new()).await.unwrap().copied, 2);
+    for cache in [&far, &back] {
+        assert_eq!(cache.get("large").await.unwrap(), Some(noise(100_000)));
+        assert_eq!(cache.get::<String>("small").await.unwrap().as_deref(), Some("text"));
+        assert!(cache.ttl("small").await.unwrap().unwrap().left().unwrap() <= HOUR);
+        assert!(cache.verify().await.unwrap().is_clean());
+    }
+}
+
+#[tokio::test]
 async fn both_faces_migrate_and_only_the_async_one_inside_async_code() {
     let (place, server) = (Place::new(), remote());
     let old = future::Cache::builder().dir(place.path()).open().await.unwrap();

@@ -187,6 +187,22 @@ fn blobs_that_end_before_their_index_are_refused() {
     assert!(error.to_string().contains("outlives"), "{error}");
 }
 
+#[test]
+fn blobs_that_machines_share_beside_an_index_that_they_do_not_are_refused_unless_asked_for() {
+    let place = Place::new();
+    let [_, blobs] = Pair::PostgresS3.urls(&place.path());
+    for (metadata, key) in [(Pair::Sqlite.urls(&place.path())[0].clone(), "sqlite"), ("memory:".to_owned(), "memory")] {
+        let builder = || Cache::builder().metadata(metadata.clone()).blobs(blobs.clone());
+        let error = builder().open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let line = error.to_string();
+        assert!(line.contains(key) && line.contains("s3") && line.contains("allow_split_locality"), "{line}");
+        let cache = builder().allow_split_locality(true).open().unwrap();
+        cache.put(key, &noise(50_000)).unwrap();
+        assert_eq!(cache.get(key).unwrap(), Some(noise(50_000)));
+    }
+}
+
 fn engine(place: &Place) -> Engine {
     engine_with(place, EngineOptions::default())
 }
