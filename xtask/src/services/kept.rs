@@ -154,7 +154,7 @@ fn start_postgres() -> io::Result<(String, Ours)> {
 fn start_s3(binary: &Path) -> io::Result<(String, Ours)> {
     let mut endpoint = Endpoint::create(binary)?;
     let home = endpoint.home().to_owned();
-    endpoint.provide_bucket(super::example::BUCKET)?;
+    fs::create_dir_all(endpoint.buckets().join(super::example::BUCKET))?;
     match endpoint.start(true).and_then(|child| running(Some(child.id()))) {
         Ok(process) => Ok((endpoint.url(), Ours { process, home })),
         Err(error) => {

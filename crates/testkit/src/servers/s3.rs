@@ -7,9 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The directory below the home whose directories are the buckets.
-const BUCKETS: &str = "buckets";
-
 /// An endpoint that runs or ran.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -28,9 +25,9 @@ impl Endpoint {
         Ok(Self { binary: binary.to_owned(), home, access_key, secret_key, port: 0 })
     }
 
-    /// Makes a bucket that is there from the start.
-    pub(crate) fn provide_bucket(&self, bucket: &str) -> io::Result<()> {
-        fs::create_dir_all(self.home.join(BUCKETS).join(bucket))
+    /// The directory whose directories are its buckets.
+    pub(crate) fn buckets(&self) -> PathBuf {
+        self.home.join("buckets")
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -47,7 +44,7 @@ impl Endpoint {
     pub(crate) fn start(&mut self, stays: bool) -> io::Result<Child> {
         let log = self.home.join("log");
         let mut command = Command::new(&self.binary);
-        command.arg("--directory").arg(self.home.join(BUCKETS)).args(["--port", &self.port.to_string()]);
+        command.arg("--directory").arg(self.buckets()).args(["--port", &self.port.to_string()]);
         command.args(["--access-key", &self.access_key, "--secret-key", &self.secret_key]);
         command.args(stays.then_some("--stay")).stdin(if stays { Stdio::null() } else { Stdio::piped() });
         // In a group of its own, Ctrl-C does not reach it.
