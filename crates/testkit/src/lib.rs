@@ -18,7 +18,6 @@ mod need;
 mod poll;
 mod rng;
 #[cfg(unix)]
-#[allow(dead_code, reason = "xtask uses the rest")]
 mod servers;
 mod subject;
 mod suite;
