@@ -145,9 +145,9 @@ fn backends_are_added_listed_opened_and_removed_by_name() {
     let again = backends.add_blobs("mine", "again", |_, context| async move { Ok(MemoryBlobs::new(&context)) });
     assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyRegistered);
     let listed: Vec<_> = backends.metadata_backends().map(|entry| entry.name).collect();
-    assert_eq!(listed, ["json", "memory", "mine", "sqlite"]);
+    assert_eq!(listed, ["json", "memory", "mine", "postgres", "postgresql", "sqlite"]);
     let listed: Vec<_> = backends.blob_backends().map(|entry| entry.name).collect();
-    assert_eq!(listed, ["fs", "memory", "mine"]);
+    assert_eq!(listed, ["fs", "memory", "mine", "s3"]);
     assert!(backends.blob_backends().any(|entry| entry.description == "blobs of mine"));
 
     let cache = Cache::builder().metadata("mine:").blobs("mine:").registry(registry.clone()).open().unwrap();

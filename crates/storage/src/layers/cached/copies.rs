@@ -151,7 +151,7 @@ impl Copies {
     fn failed(&self, _verb: &'static str, _error: &Error) {
         self.counters.failures.add(1);
         #[cfg(feature = "tracing")]
-        tracing::warn!(copies = %self.local, error = %_error, "local copies could not be {_verb}");
+        tracing::warn!(copies = %self.local, error = %_error, action = _verb, "local copies fail");
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
