@@ -132,7 +132,8 @@ fn what_takes_long_to_decode_is_decoded_elsewhere() {
         cache.get::<Vec<u8>>("large").await.unwrap().unwrap();
     });
     let before = runtime.tasks();
-    assert!(first_poll(cache.get::<Vec<u8>>("large")).is_pending());
+    // By the end of the poll it may be decoded already, but not here.
+    drop(first_poll(cache.get::<Vec<u8>>("large")));
     assert_eq!(runtime.tasks(), before + 1);
 }
 

@@ -153,19 +153,19 @@ fn three_processes_put_and_sweep_at_once_and_lose_nothing() {
         let place = Place::new();
         let mut workers = start_all(3, pair, &place, &["graceless"]);
         for (number, worker) in workers.iter_mut().enumerate() {
-            worker.tell(&format!("put-and-sweep {number} 25"));
+            worker.tell(&format!("put-and-sweep {number} 12"));
         }
         // What was put is read again before the answer.
         workers.iter_mut().for_each(|worker| assert_eq!(worker.answer(), "done", "{pair:?}"));
         for (number, reader) in (0..3).zip([1, 2, 0]) {
-            assert_eq!(workers[reader].ask(&format!("all {number} 25")), "25", "{pair:?}: of process {number}");
+            assert_eq!(workers[reader].ask(&format!("all {number} 12")), "12", "{pair:?}: of process {number}");
         }
         workers.iter_mut().for_each(|worker| assert_eq!(worker.ask("close"), "done"));
         let cache = pair.builder(&place.path()).open().unwrap();
         let (verified, stats) = (cache.verify().unwrap(), cache.stats().unwrap());
         assert!(verified.is_clean(), "{pair:?}: {verified:?}");
-        assert_eq!((stats.entries, stats.blobs), (75, 75), "{pair:?}");
-        assert_eq!(pair.stored(pair.builder(&place.path()), &place.path()), 75, "{pair:?}");
+        assert_eq!((stats.entries, stats.blobs), (36, 36), "{pair:?}");
+        assert_eq!(pair.stored(pair.builder(&place.path()), &place.path()), 36, "{pair:?}");
     }
 }
 
