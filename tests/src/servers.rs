@@ -225,18 +225,6 @@ pub fn is_connected_to(dir: &Path) -> bool {
 pub fn drop_schema(dir: &Path) {
     let name = name(dir);
     if SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner).remove(&name) {
-        drop_all(&[name]);
-    }
-}
-
-/// Drops every schema that this process named.
-pub fn drop_schemas() {
-    let names = std::mem::take(&mut *SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner));
-    drop_all(&names.into_iter().collect::<Vec<_>>());
-}
-
-fn drop_all(names: &[String]) {
-    for name in names {
         // Whoever still holds a lock there is another test that failed.
         sql(&format!(
             "SET client_min_messages = error; SET lock_timeout = '10s'; DROP SCHEMA IF EXISTS {name} CASCADE; \

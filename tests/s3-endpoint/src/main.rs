@@ -14,9 +14,13 @@ mod uploads;
 use crate::account::Account;
 use crate::arguments::Arguments;
 use crate::endpoint::Endpoint;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{HttpError, HttpResponse};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{ExitCode, exit};
@@ -64,9 +68,19 @@ async fn accept(listener: TcpListener, service: S3Service) -> io::Result<()> {
         // An error concerns one connection, which its client gave up.
         let Ok((socket, _)) = listener.accept().await else { continue };
         let _ = socket.set_nodelay(true);
-        let service = service.clone();
+        let service = whole(service.clone());
         tokio::spawn(async move {
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
         });
     }
+}
+
+/// Carries out to its end whatever was received, also when the client is gone by then: S3 does nothing by halves.
+fn whole(
+    service: S3Service,
+) -> impl Service<Request<Incoming>, Response = HttpResponse, Error = HttpError, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let carried_out = tokio::spawn(Service::call(&service, request));
+        async { carried_out.await.unwrap_or_else(|ended| Err(HttpError::new(Box::new(ended)))) }
+    })
 }

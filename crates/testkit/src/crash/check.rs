@@ -10,9 +10,20 @@ use cacheness_storage::engine::Failpoints;
 use cacheness_storage::sync::BlobStore;
 use cacheness_storage::{BlobId, BlobQuery, BlobRecord, Entry, Query};
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How many blobs are asked for at once.
 const BATCH: usize = 1000;
+
+/// How long nobody sweeps while something may still arrive.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A sweep after which nothing may be left.
+pub(super) struct Sweep {
+    /// How long it may be repeated.
+    pub(super) lateness: Duration,
+}
 
 /// Opens the store and compares it with its history; after a sweep, if there is to be one, nothing may be left but what
 /// entries need. Returns what the keys hold.
@@ -21,17 +32,23 @@ pub(super) fn check(
     history: &History<'_>,
     repertoire: &Repertoire,
     recurring: bool,
-    sweep: bool,
+    sweep: Option<Sweep>,
 ) -> Result<State> {
     let (pair, store) = place.open(recurring, Failpoints::default())?;
     let state = check_values(&store, history, repertoire)?;
     let entries = entries(&store)?;
     check_entries(&store, &entries, &state)?;
-    if sweep {
-        // The first condemns what is left, the second finds it condemned.
-        store.sweep()?;
-        store.sweep()?;
-        check_remains(place, &pair, &store, &entries)?;
+    if let Some(Sweep { lateness }) = sweep {
+        let start = Instant::now();
+        loop {
+            // The first condemns what is left, the second finds it condemned.
+            store.sweep()?;
+            store.sweep()?;
+            match check_remains(place, &pair, &store, &entries) {
+                Err(_) if start.elapsed() < lateness => thread::sleep(PAUSE),
+                checked => break checked?,
+            }
+        }
         check_entries(&store, &entries, &state)?;
     }
     store.close()?;

@@ -53,6 +53,7 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The environment variable with a number of kills that takes the place of the plan's.
 pub const KILLS: &str = "CACHENESS_CRASH_KILLS";
@@ -86,6 +87,7 @@ pub struct Plan {
     directory: Option<PathBuf>,
     runtime: Arc<dyn Runtime>,
     settling: Settling,
+    lateness: Duration,
 }
 
 /// Waits until the dead are forgotten.
@@ -109,6 +111,7 @@ impl Default for Plan {
             directory: None,
             runtime: Arc::new(ThreadPool::global()),
             settling,
+            lateness: Duration::ZERO,
         }
     }
 }
@@ -157,6 +160,14 @@ impl Plan {
     #[must_use]
     pub fn settling(mut self, wait: impl Fn(&Path) + Send + Sync + 'static) -> Self {
         self.settling = Settling(Arc::new(wait));
+        self
+    }
+
+    /// What a killed process sent may be carried out so long after, at most: a sweep that leaves something is repeated until
+    /// then. Without it the first must take everything.
+    #[must_use]
+    pub fn lateness(mut self, lateness: Duration) -> Self {
+        self.lateness = lateness;
         self
     }
 

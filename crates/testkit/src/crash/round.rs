@@ -1,5 +1,6 @@
 //! The rounds: processes are killed, and the store is checked.
 
+use super::check::Sweep;
 use super::crew::broken;
 use super::history::{History, State};
 use super::kill::Moment;
@@ -180,6 +181,7 @@ impl Run<'_> {
         let history = History::of(&self.state, &self.lines, &self.repertoire)?;
         (self.tally.done, self.tally.failed) = (self.tally.done + history.done, self.tally.failed + history.failed);
         let recurring = self.chance.below(2) == 0;
+        let sweep = sweep.then_some(Sweep { lateness: self.plan.lateness });
         let state = check::check(place, &history, &self.repertoire, recurring, sweep)?;
         self.lines.clear();
         self.state = state;

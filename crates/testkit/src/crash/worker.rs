@@ -63,7 +63,11 @@ pub(super) fn work(place: &Place<'_>, orders: &Orders) -> Result<()> {
         if operation == Operation::Close {
             store = None;
         }
+        let is_over = operation == Operation::Open && done.is_err();
         teller.tell(done.map_or_else(|error| Told::Failed(format!("{:?} {error}", error.kind())), Told::Done));
+        if is_over {
+            break;
+        }
     }
     teller.tell(Told::End);
     wait_for_a_word()
