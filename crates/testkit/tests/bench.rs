@@ -1,5 +1,7 @@
 //! Measuring a backend does what it counts, and is not deceived.
 
+#![allow(clippy::unwrap_used, reason = "a poisoned lock may end a test")]
+
 use cacheness_core::{ErrorKind, Timestamp};
 use cacheness_storage::memory::{MemoryBlobs, MemoryMetadata};
 use cacheness_storage::{

@@ -86,7 +86,8 @@ fn touching_moves_the_expiry_of_live_entries_and_of_nothing_else() {
 
 #[test]
 fn looking_after_a_cache_moves_no_expiry() {
-    let operations: &[(&str, fn(&Cache))] = &[
+    type Operation = (&'static str, fn(&Cache));
+    let operations: &[Operation] = &[
         ("get", |cache| assert!(cache.get::<Vec<u8>>("kept").unwrap().is_some())),
         ("get_many", |cache| drop(cache.get_many::<Vec<u8>, _>(["kept", "for ever"]).unwrap())),
         ("entries", |cache| drop(cache.entries(&Query::new()).unwrap())),
