@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use count::Mode;
 
 use crate::failure::{Failure, Result};
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{process, third_party};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [--json] [--list] [--no-peers] [FILTER...]
@@ -30,6 +30,8 @@ how to read it.
 What is measured lies in <target>/bench/scratch while it runs, and the peers in Python in <target>/bench/python. Counting
 needs valgrind and strace.";
 
+/// The workspace of the workloads.
+pub(crate) const DIRECTORY: &str = "bench";
 const MANIFEST: &str = "bench/Cargo.toml";
 const OPTIONS: [&str; 6] = ["--json", "--list", "--no-peers", "--count", "--check", "--record"];
 
@@ -70,23 +72,9 @@ fn measure(workspace: &Workspace, binary: &Path, arguments: &[&str]) -> Result<(
     }
 }
 
-/// Whether it is formatted and lints clean and its own tests pass, without the peers, which take long to compile.
+/// Whether it is formatted and lints clean, without the peers, which take long to compile. `cargo xtask test` runs its tests.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
-    let checks: [&[&str]; 3] = [
-        &["fmt", "--manifest-path", MANIFEST, "--check"],
-        &["clippy", "--locked", "--manifest-path", MANIFEST, "--all-targets", "--", "-D", "warnings"],
-        &["test", "--locked", "--quiet", "--manifest-path", MANIFEST],
-    ];
-    for arguments in checks {
-        let mut command = process::command("cargo", arguments, &workspace.root);
-        command.env("CARGO_TARGET_DIR", &workspace.target);
-        let status = process::watch(command, |_| {})?;
-        if !status.success() {
-            let line = process::command_line("cargo", arguments);
-            return Err(Failure::Failed(format!("`{line}` failed ({status})")));
-        }
-    }
-    Ok(())
+    third_party::lint(&workspace.nested(DIRECTORY)?)
 }
 
 /// Compiles it and returns the path of the program. Shows what the compiler says only while it compiles, so that lines of

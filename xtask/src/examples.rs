@@ -13,9 +13,9 @@ struct Run {
     says: &'static [&'static str],
 }
 
-const RUNS: [Run; 10] = [
-    Run { example: "quickstart", arguments: &[], says: &["0 hits, 3 misses"] },
-    Run { example: "quickstart", arguments: &[], says: &["3 hits, 0 misses"] },
+const RUNS: [Run; 12] = [
+    Run { example: "quickstart", arguments: &[], says: &[" 0.0 % of 3 gets"] },
+    Run { example: "quickstart", arguments: &[], says: &["100.0 % of 3 gets"] },
     Run {
         example: "model_registry",
         arguments: &[],
@@ -26,10 +26,12 @@ const RUNS: [Run; 10] = [
         arguments: &[],
         says: &["rain: registered 0 versions, 5 were there", "says models/rain/002"],
     },
-    Run { example: "pipeline", arguments: &[], says: &["0 hits, 4 misses"] },
-    Run { example: "pipeline", arguments: &[], says: &["4 hits, 0 misses"] },
-    Run { example: "pipeline", arguments: &["36"], says: &["1 hits, 3 misses"] },
-    Run { example: "pipeline", arguments: &["36", "10"], says: &["3 hits, 1 misses"] },
+    Run { example: "pipeline", arguments: &[], says: &[" 0.0 % of 4 gets"] },
+    Run { example: "pipeline", arguments: &[], says: &["100.0 % of 4 gets"] },
+    Run { example: "pipeline", arguments: &["36"], says: &["25.0 % of 4 gets"] },
+    Run { example: "pipeline", arguments: &["36", "10"], says: &["75.0 % of 4 gets"] },
+    Run { example: "manage", arguments: &[], says: &["cleared: 0 ", "verified: 74 entries, 0 damaged"] },
+    Run { example: "manage", arguments: &[], says: &["cleared: 74 ", "cleaned up: 14 "] },
     Run { example: "checkpoints", arguments: &["35"], says: &["begins after round 0 ", "interrupted after round 35"] },
     Run {
         example: "checkpoints",

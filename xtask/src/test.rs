@@ -9,13 +9,13 @@ use crate::failure::{Failure, Result};
 use crate::libtest::{Binaries, Transcript, Verdict};
 use crate::services::{Given, Services};
 use crate::workspace::Workspace;
-use crate::{features, process, services, third_party, tools};
+use crate::{bench, features, process, services, third_party, tools};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [--postgres URL] [--s3 URL] [-- FILTER...]
 
-Builds the workspace with the promised features and its examples, the crate of tests/third-party and the program of
-tests/s3-endpoint, runs all unit, integration and documentation tests, writes the names of those that passed to
+Builds the workspace with the promised features and its examples, the crate of tests/third-party, the program of
+tests/s3-endpoint and bench without its peers, runs all unit, integration and documentation tests, writes the names of those that passed to
 <target>/xtask/tests.txt and checks that every test named in docs/features/status.txt is among them. The last line is `N passed, N failed`.
 
 The tests of power loss and I/O errors need strace: where it is missing it is installed, if root runs this on Debian or
@@ -43,9 +43,11 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     tools::provide();
     let stranger = third_party::load(workspace)?;
     let endpoint = workspace.nested(services::ENDPOINT)?;
-    let all = [(workspace, PROMISED), (&stranger, third_party::OPTIONS), (&endpoint, third_party::OPTIONS)];
+    let bench = workspace.nested(bench::DIRECTORY)?;
+    let nested = [&stranger, &endpoint, &bench].map(|nested| (nested, third_party::OPTIONS));
+    let all: Vec<_> = [(workspace, PROMISED)].into_iter().chain(nested).collect();
     let mut binaries = Binaries::default();
-    for (workspace, options) in all {
+    for &(workspace, options) in &all {
         build(workspace, options, &mut binaries)?;
     }
     let services = Services::provide(workspace, given)?;

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod code;
+mod documented;
 mod documents;
 mod layers;
 mod packages;
@@ -26,6 +27,7 @@ Checks the house rules, all of them or those named, and prints what breaks them:
   traits      a contract has at most 10 methods; those of backends have no bodies, so that no layer forgets one
   length      a file has at most 400 lines, tests apart, and opens with what it is for
   packages    every crate has a README (a library as its crate docs) and both licences
+  documented  the lints for missing documentation are on in every crate, and nothing switches them off
   places      no paths of a build machine, no registry but crates.io
   decisions   docs/decisions/NNNN-title.md with Context, Decision, Consequences
   features    docs/features.md is what its sources say";
@@ -70,6 +72,7 @@ const RULES: &[Rule] = &[
     Rule { name: "traits", check: code::contracts },
     Rule { name: "length", check: code::files },
     Rule { name: "packages", check: packages::check },
+    Rule { name: "documented", check: documented::check },
     Rule { name: "places", check: places::check },
     Rule { name: "decisions", check: documents::decisions },
     Rule { name: "features", check: documents::features },
@@ -82,7 +85,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     let mut broken = 0;
     for rule in RULES.iter().filter(|rule| arguments.is_empty() || arguments.iter().any(|name| name == rule.name)) {
         let problems = rule.problems(workspace);
-        println!("tidy {:<10}{}", rule.name, if problems.is_empty() { "ok" } else { "broken" });
+        println!("tidy {:<11}{}", rule.name, if problems.is_empty() { "ok" } else { "broken" });
         for problem in &problems {
             println!("  {problem}");
         }

@@ -8,9 +8,13 @@ use crate::report::Report;
 use crate::sample::Sample;
 use crate::timing::{all, each};
 use bytes::Bytes;
-use cacheness::handlers::ndarray::ArrayHandler;
-use cacheness::handlers::{BytesHandler, Handler, ObjectHandler, SliceReader, TextHandler};
+use cacheness::handlers::bincode::{self, de::Decoder, enc::Encoder, error::DecodeError, error::EncodeError};
+use cacheness::handlers::ndarray::{ArrayHandler, ArrayMapHandler};
+use cacheness::handlers::{
+    BincodeHandler, BytesHandler, Cacheable, Handler, ObjectHandler, SliceReader, TextHandler, schema_hash,
+};
 use ndarray::{Array1, Ix1};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 pub(super) const ALL: &[Workload] = &[
@@ -19,6 +23,12 @@ pub(super) const ALL: &[Workload] = &[
         what: "a struct of 1 KiB to bytes and back; the floor copies as many bytes",
         bars: &[],
         run: |workload, _, report| both(workload, report, SMALL, &ObjectHandler::new(), &Sample::numbered(7)),
+    },
+    Workload {
+        name: "handler_cacheable",
+        what: "a struct of 1 KiB, whose fields are written by hand, to bytes and back; the floor copies as many bytes",
+        bars: &[],
+        run: |workload, _, report| both(workload, report, SMALL, &BincodeHandler::new(), &fields()),
     },
     Workload {
         name: "handler_bytes",
@@ -38,6 +48,12 @@ pub(super) const ALL: &[Workload] = &[
         bars: &[],
         run: |workload, _, report| both(workload, report, LARGE, &ArrayHandler::<f64, Ix1>::new(), &array()),
     },
+    Workload {
+        name: "handler_ndarray_map",
+        what: "eight named arrays of 128 KiB of f64 to bytes and back; the floor copies as many bytes",
+        bars: &[],
+        run: |workload, _, report| both(workload, report, LARGE, &ArrayMapHandler::new(), &arrays()),
+    },
 ];
 
 const LENGTH: usize = 1 << 20;
@@ -50,6 +66,45 @@ fn text() -> String {
 
 fn array() -> Array1<f64> {
     (0..LENGTH as u64 / 8).map(|place| mixed(place) as f64).collect()
+}
+
+fn arrays() -> BTreeMap<String, Array1<f64>> {
+    let part = |number: u64| (0..LENGTH as u64 / 64).map(|place| mixed(number << 32 | place) as f64).collect();
+    (0..8).map(|number| (format!("array {number}"), part(number))).collect()
+}
+
+/// As many bytes as a [`Sample`].
+struct Fields {
+    name: String,
+    weights: Vec<f64>,
+    text: String,
+}
+
+fn fields() -> Fields {
+    let weights = (0..80).map(|weight| f64::from(weight) * 0.37).collect();
+    Fields { name: "sample 7".into(), weights, text: "some words that say something ".repeat(12) }
+}
+
+impl bincode::Encode for Fields {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.name.encode(encoder)?;
+        self.weights.encode(encoder)?;
+        self.text.encode(encoder)
+    }
+}
+
+impl<C> bincode::Decode<C> for Fields {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let name = bincode::Decode::decode(decoder)?;
+        let weights = bincode::Decode::decode(decoder)?;
+        Ok(Self { name, weights, text: bincode::Decode::decode(decoder)? })
+    }
+}
+
+impl Cacheable for Fields {
+    const NAME: &'static str = "Fields";
+    const VERSION: u32 = 1;
+    const SCHEMA: u64 = schema_hash("Fields { name: String, weights: Vec<f64>, text: String }");
 }
 
 /// Both directions: to a buffer that is long enough, and from memory that nobody else holds, as a get has it.
@@ -92,4 +147,23 @@ fn both<H: Handler>(workload: &Workload, report: &mut Report, pace: Pace, handle
         report.figure(workload, &row.subject, payload.len() as f64 / row.median, "GB/s", None);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cacheness::{Bundle, Bundled};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_built_in_handler_has_a_workload() {
+        let registry = Bundled::registry().unwrap();
+        let registered = registry.handlers.iter().filter(|handler| handler.built_in);
+        let mut handlers: BTreeSet<_> = registered.map(|handler| handler.type_tag.to_owned()).collect();
+        // What types are stored by that nobody registered a handler for.
+        handlers.insert(ObjectHandler::<Sample>::new().type_tag().to_owned());
+        handlers.insert(BincodeHandler::<Fields>::new().type_tag().to_owned());
+        let measured = crate::workloads::all().filter_map(|workload| workload.name.strip_prefix("handler_"));
+        assert_eq!(measured.map(str::to_owned).collect::<BTreeSet<_>>(), handlers);
+    }
 }

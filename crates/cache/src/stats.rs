@@ -38,7 +38,27 @@ pub(crate) const REASONS: [(MissReason, &str); 7] = [
 
 /// What is in a cache, and what its handles did with it since it was opened.
 ///
-/// `Display` prints a short report.
+/// `Display` prints a report for people; what seldom happens has a line only when it did.
+///
+/// ```
+/// use cacheness_cache::{Bare, sync::Cache};
+///
+/// let cache = Cache::<Bare>::builder().metadata("memory:").blobs("memory:").no_memory().open()?;
+/// cache.put("first", "Ada Lovelace")?;
+/// for key in ["first", "first", "first", "second"] {
+///     cache.get::<String>(key)?;
+/// }
+/// assert_eq!(cache.stats()?.to_string(), "\
+/// memory: + memory:
+///   entries                    1  12 B on average
+///   stored                  12 B
+///   blobs                      0
+///   hits                       3  75.0 % of 4 gets
+///   misses                     1  1 absent
+///   puts                       1
+///   evictions                  0");
+/// # Ok::<(), cacheness_cache::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -116,36 +136,97 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.backend)?;
-        writeln!(f, "  {} entries, {}, {} blobs", self.entries, Size(self.bytes), self.blobs)?;
-        write!(f, "  {} hits, {} misses", self.hits, self.misses())?;
-        let mut separator = " (";
-        for (reason, name) in REASONS {
-            let count = self.misses_because(reason);
-            if count > 0 {
-                write!(f, "{separator}{count} {name}")?;
-                separator = ", ";
-            }
-        }
-        if separator == ", " {
-            f.write_str(")")?;
-        }
-        write!(f, ", hit rate {:.1} %, {} puts", 100.0 * self.hit_rate(), self.puts)?;
-        let errors = self.backend_errors.values().sum();
-        let rare = [
-            (self.evictions, "evictions"),
-            (self.degraded, "degraded"),
-            (errors, "backend errors"),
-            (self.owed, "deletes owed"),
-        ];
-        for (count, name) in rare {
-            if count > 0 {
-                write!(f, ", {count} {name}")?;
-            }
-        }
+        let percent = 100.0 * self.hit_rate();
+        let reasons = REASONS.into_iter().map(|(reason, name)| (self.misses_because(reason), name));
+        f.write_str(&self.backend)?;
+        line(f, "entries", &self.entries, &format!("{} on average", Size(self.average_size())))?;
+        line(f, "stored", &Size(self.bytes), "")?;
+        line(f, "blobs", &self.blobs, "")?;
+        line(f, "hits", &self.hits, &format!("{percent:.1} % of {} gets", self.hits + self.misses()))?;
+        line(f, "misses", &self.misses(), &listed(reasons))?;
+        line(f, "puts", &self.puts, "")?;
+        line(f, "evictions", &self.evictions, "")?;
         if let Some(memory) = &self.memory {
-            write!(f, "\n  in memory: {} copies, {}, {} hits", memory.entries, Size(memory.bytes), memory.hits)?;
+            let more = format!("{}, {} hits, {} evictions", Size(memory.bytes), memory.hits, memory.evictions);
+            line(f, "copies in memory", &memory.entries, &more)?;
+        }
+        let errors = self.backend_errors.iter().map(|(name, count)| (*count, *name));
+        let rare = [
+            ("backend errors", self.backend_errors.values().sum(), listed(errors)),
+            ("deletes owed", self.owed, String::new()),
+            ("degraded", self.degraded, String::new()),
+        ];
+        for (name, count, more) in rare.into_iter().filter(|(_, count, _)| *count > 0) {
+            line(f, name, &count, &more)?;
         }
         Ok(())
+    }
+}
+
+/// A line of the report: what is counted, the number, and what there is to say of it.
+fn line(f: &mut fmt::Formatter<'_>, name: &str, number: &impl ToString, more: &str) -> fmt::Result {
+    write!(f, "\n  {name:<18}{:>10}", number.to_string())?;
+    if more.is_empty() { Ok(()) } else { write!(f, "  {more}") }
+}
+
+/// `2 absent, 1 expired`: those of which there are any.
+fn listed<'a>(counts: impl Iterator<Item = (u64, &'a str)>) -> String {
+    let counts = counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_happened_in_aligned_lines() {
+        let mut stats = Stats {
+            backend: "sqlite:cache/index.db + fs:cache/blobs".into(),
+            entries: 1204,
+            bytes: 14_330_279,
+            blobs: 87,
+            hits: 30_930,
+            misses: [9000, 1200, 0, 0, 0, 0, 110],
+            puts: 10_310,
+            evictions: 96,
+            degraded: 1,
+            backend_errors: BTreeMap::from([("deliver", 0), ("get", 12), ("put", 3)]),
+            owed: 2,
+            handlers: BTreeMap::from([("object".to_owned(), HandlerStats { hits: 30_930, puts: 10_310 })]),
+            memory: Some(MemoryStats {
+                entries: 400,
+                bytes: 1_572_864,
+                hits: 21_000,
+                evictions: 7,
+                ..Default::default()
+            }),
+        };
+        let full = "\
+sqlite:cache/index.db + fs:cache/blobs
+  entries                 1204  11.6 KiB on average
+  stored              13.7 MiB
+  blobs                     87
+  hits                   30930  75.0 % of 41240 gets
+  misses                 10310  9000 absent, 1200 expired, 110 invalidated
+  puts                   10310
+  evictions                 96
+  copies in memory         400  1.5 MiB, 21000 hits, 7 evictions
+  backend errors            15  12 get, 3 put
+  deletes owed               2
+  degraded                   1";
+        assert_eq!(stats.to_string(), full);
+
+        stats.memory = None;
+        (stats.degraded, stats.owed) = (0, 0);
+        stats.backend_errors.clear();
+        assert_eq!(stats.to_string(), full.split("\n  copies").next().unwrap(), "what did not happen has no line");
+    }
+
+    #[test]
+    fn the_report_of_a_cache_that_nobody_used_divides_nothing_by_zero() {
+        let stats = crate::counters::Counters::default().stats("memory:".into(), Default::default(), 0, None);
+        assert!(stats.to_string().contains("0 B on average"), "{stats}");
+        assert!(stats.to_string().contains(" 0.0 % of 0 gets"), "{stats}");
     }
 }

@@ -7,7 +7,34 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The handlers and backends that one store or cache knows. Nothing registers itself.
+///
+/// Whoever is given one fills it; a program that looks for plug-ins needs nothing else. It may come to know more kinds of
+/// parts, so it cannot be written out:
+///
+/// ```
+/// use cacheness_storage::memory::MemoryMetadata;
+/// use cacheness_storage::{Bare, Bundle, Registry, Result};
+///
+/// // What a plug-in brings, however it was found.
+/// type Plugin = fn(&mut Registry) -> Result<()>;
+/// let found: [Plugin; 1] = [|registry| {
+///     registry.backends.add_metadata("mine", "an index", |_, context| async move { Ok(MemoryMetadata::new(&context)) })
+/// }];
+/// let mut registry = Bare::registry()?;
+/// for register in found {
+///     register(&mut registry)?;
+/// }
+/// assert!(registry.backends.metadata_backends().any(|backend| backend.name == "mine"));
+/// # Ok::<(), cacheness_storage::Error>(())
+/// ```
+///
+/// ```compile_fail,E0639
+/// use cacheness_storage::{BackendRegistry, Registry};
+///
+/// Registry { handlers: cacheness_handlers::HandlerRegistry::empty(), backends: BackendRegistry::empty() };
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Registry {
     /// Which handler stores which type.
     pub handlers: HandlerRegistry,

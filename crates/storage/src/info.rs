@@ -2,8 +2,10 @@
 
 use crate::Feed;
 use cacheness_core::Timestamp;
+use cacheness_core::size::Size;
 use cacheness_generations::Reader as GenerationReader;
 use std::borrow::Cow;
+use std::fmt;
 
 /// What a backend is, and what it can do. Constant while it is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +86,20 @@ impl PartialEq for Coherence {
 
 impl Eq for Coherence {}
 
-/// Totals of an index; kept, never summed.
+/// Totals of an index; kept, never summed. `Display` prints a report for people.
+///
+/// ```
+/// use cacheness_storage::sync::BlobStore;
+///
+/// let store = BlobStore::builder().metadata("memory:").blobs("memory:").open()?;
+/// store.put("first", "Ada Lovelace")?;
+/// assert_eq!(store.stats()?.to_string(), "\
+/// entries                    1
+/// stored                  12 B
+/// blobs                      0
+/// condemned                  0");
+/// # Ok::<(), cacheness_storage::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize))]
 pub struct MetadataStats {
@@ -98,4 +113,13 @@ pub struct MetadataStats {
     pub condemned: u64,
     /// The time that conditions of this backend are evaluated at.
     pub now: Timestamp,
+}
+
+impl fmt::Display for MetadataStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<18}{:>10}", "entries", self.entries)?;
+        writeln!(f, "{:<18}{:>10}", "stored", Size(self.bytes).to_string())?;
+        writeln!(f, "{:<18}{:>10}", "blobs", self.blobs)?;
+        write!(f, "{:<18}{:>10}", "condemned", self.condemned)
+    }
 }

@@ -4,6 +4,8 @@
 
 #[path = "../../../crates/cacheness/examples/checkpoints.rs"]
 mod checkpoints;
+#[path = "../../../crates/cacheness/examples/manage.rs"]
+mod manage;
 #[path = "../../../crates/cacheness/examples/model_registry.rs"]
 mod model_registry;
 #[path = "../../../crates/cacheness/examples/pipeline.rs"]
@@ -104,6 +106,27 @@ fn what_one_member_of_a_team_computes_and_changes_the_others_find_and_see() {
     let days = |line: &str| line.strip_prefix("Grace counts ")?.strip_suffix(" warm days")?.parse::<u64>().ok();
     assert_eq!(change, "Ada now calls a day warm from 25 °C on");
     assert!(days(before).unwrap() > days(after).unwrap(), "Grace sees the change: {said}");
+}
+
+#[test]
+fn what_is_done_to_a_cache_is_done_to_what_is_meant_and_to_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..2 {
+        manage::run(dir.path()).unwrap();
+        let cache = sync::Cache::open(dir.path()).unwrap();
+        let entries = cache.entries(&Query::new().limit(1000)).unwrap().entries;
+        let mut months: Vec<_> = entries.iter().filter_map(Entry::description).collect();
+        months.sort_unstable();
+        let (y2013, later) = months.split_at(5);
+        assert_eq!(y2013, ["2013-05", "2013-06", "2013-07", "2013-08", "2013-09"], "{run}: the others had no warm day");
+        assert_eq!((later.len(), later[0], later[1], later[22]), (23, "2014-01", "2014-03", "2015-12"), "{run}");
+        assert_eq!(entries.len() - months.len(), 46, "{run}: means");
+        assert_eq!(cache.get(("mean", "2012-01")).unwrap(), Some(7.1), "{run}: corrected");
+        let gone = [("mean", "2012-02"), ("mean", "2012-03"), ("highs", "2012-07"), ("archive", "july 2012")];
+        assert!(gone.iter().all(|key| !cache.exists(key).unwrap()), "{run}");
+        let left = |month| cache.ttl(("highs", month)).unwrap().unwrap().left().unwrap().as_secs().div_ceil(24 * 3600);
+        assert_eq!((left("2014-12"), left("2015-12")), (7, 30), "{run}: renewed");
+    }
 }
 
 fn compute(dir: &Path, rounds: u32, interrupt: Option<u32>) -> State {

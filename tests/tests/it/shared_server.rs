@@ -4,6 +4,7 @@ use crate::support::noise;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 use cacheness::core::Runtime;
+use cacheness::storage::{Digest, DigestAlgorithm};
 use cacheness::sync::Cache;
 use cacheness::{Compression, TokioRuntime};
 use cacheness_testkit::services;
@@ -119,6 +120,23 @@ fn a_large_value_goes_to_s3_and_back_through_readers_in_bounded_memory() {
     let peak: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
     assert!(peak < MOST_MEMORY, "{peak} KiB were resident");
     assert!(team.objects().iter().any(|key| key.ends_with(".blob")), "nothing was in the bucket");
+}
+
+#[test]
+fn an_object_carries_the_digest_of_what_was_put_in_it() {
+    let team = Team::new();
+    let cache = team.open(0, "");
+    for (key, value) in [("one", noise(50_000)), ("other", noise(70_000))] {
+        cache.put(key, &value).unwrap();
+        let entry = cache.metadata(key).unwrap().unwrap();
+        assert_eq!(entry.digest(), Digest::of(DigestAlgorithm::Xxh3, &value), "nothing is compressed");
+        let name = entry.blob().unwrap();
+        let object = team.objects().into_iter().find(|object| object.ends_with(&format!("{name}.blob"))).unwrap();
+        let head = on_tokio(team.client.head_object().bucket(BUCKET).key(object).send()).unwrap();
+        let told = head.metadata().and_then(|metadata| metadata.get("cacheness-digest"));
+        assert_eq!(told, Some(&entry.digest().to_string()));
+    }
+    cache.close().unwrap();
 }
 
 /// Where members of a team keep their blobs: one prefix goes on where another ends, and one lies below another.

@@ -2,8 +2,9 @@
 
 use crate::stores::{Hold, graceless, open_held};
 use crate::support::{Place, noise};
-use cacheness::{ErrorKind, Field, Filter, GetOptions, PutOptions, Ttl, future, sync::Cache};
+use cacheness::{ErrorKind, Field, Filter, GetOptions, PutOptions, Query, Ttl, future, sync::Cache};
 use cacheness_storage::engine::Point;
+use cacheness_tests::pairs::Pair;
 use std::thread;
 use std::time::Duration;
 
@@ -81,6 +82,57 @@ fn touching_moves_the_expiry_of_live_entries_and_of_nothing_else() {
     assert!(!cache.touch("key", None).unwrap(), "what is expired stays so");
     assert_eq!(cache.ttl("key").unwrap(), None);
     assert_eq!(cache.touch("key", Some(Duration::ZERO)).unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn looking_after_a_cache_moves_no_expiry() {
+    type Operation = (&'static str, fn(&Cache));
+    let operations: &[Operation] = &[
+        ("get", |cache| assert!(cache.get::<Vec<u8>>("kept").unwrap().is_some())),
+        ("get_many", |cache| drop(cache.get_many::<Vec<u8>, _>(["kept", "for ever"]).unwrap())),
+        ("entries", |cache| drop(cache.entries(&Query::new()).unwrap())),
+        ("explain", |cache| drop(cache.explain("kept").unwrap())),
+        ("ages", |cache| assert!(cache.ages().unwrap().is_some())),
+        ("stats", |cache| drop(cache.stats().unwrap())),
+        ("flush", |cache| cache.flush().unwrap()),
+        ("put_if_absent", |cache| assert!(!cache.put_if_absent("kept", &noise(10)).unwrap())),
+        ("put_many", |cache| drop(cache.put_many(&[("other", noise(20_000)), ("more", noise(10))]).unwrap())),
+        ("update", |cache| assert!(cache.update("other", &noise(30_000)).unwrap())),
+        ("update_many", |cache| assert_eq!(cache.update_many(&[("other", 1), ("none", 2)]).unwrap(), 1)),
+        ("touch", |cache| assert!(cache.touch("other", Some(HOUR * 9)).unwrap())),
+        ("copy", |cache| assert!(cache.copy("kept", "copy").unwrap())),
+        ("rename", |cache| assert!(cache.rename("copy", "copied").unwrap())),
+        ("invalidate", |cache| assert!(cache.invalidate("more").unwrap())),
+        ("invalidate_many", |cache| assert_eq!(cache.invalidate_many(["other", "none"]).unwrap(), 1)),
+        ("invalidate_where", |cache| assert_eq!(cache.invalidate_where(&Filter::eq(Field::Tag, "none")).unwrap(), 0)),
+        ("invalidate_if", |cache| assert_eq!(cache.invalidate_if(|_| false).unwrap(), 0)),
+        ("invalidate_tag", |cache| cache.invalidate_tag("none").unwrap()),
+        ("clear", |cache| assert_eq!(cache.namespace("other").unwrap().clear().unwrap(), 0)),
+        ("cleanup_expired", |cache| assert_eq!(cache.cleanup_expired().unwrap(), 0)),
+        ("sweep", |cache| assert_eq!(cache.sweep().unwrap().foreign, 0)),
+        ("verify", |cache| assert!(cache.verify().unwrap().is_clean())),
+    ];
+    let minute = Duration::from_secs(60);
+    for pair in Pair::ALL {
+        let place = Place::new();
+        let cache = pair.builder_by(&place.path(), &place.clock).open().unwrap();
+        cache.put_with("kept", &noise(40_000), PutOptions::new().ttl(HOUR)).unwrap();
+        cache.put("for ever", &noise(10)).unwrap();
+        for (minutes, (name, operation)) in operations.iter().enumerate() {
+            operation(&cache);
+            let left = |key: &str| cache.ttl(key).unwrap().unwrap();
+            assert_eq!(left("kept").left(), Some(HOUR - minute * minutes as u32), "{pair:?}: {name}");
+            assert_eq!(left("for ever"), Ttl::Never, "{pair:?}: {name}");
+            place.clock.advance(minute);
+        }
+        let left = HOUR - minute * operations.len() as u32;
+        assert_eq!(cache.ttl("copied").unwrap().unwrap().left(), Some(left), "{pair:?}: a copy lives as long");
+        place.clock.advance(left - Duration::from_micros(1));
+        assert!(cache.exists("kept").unwrap() && cache.exists("copied").unwrap(), "{pair:?}");
+        place.clock.advance(Duration::from_micros(1));
+        assert_eq!(cache.get::<Vec<u8>>("kept").unwrap(), None, "{pair:?}");
+        assert_eq!((cache.cleanup_expired().unwrap(), cache.stats().unwrap().entries), (2, 1), "{pair:?}");
+    }
 }
 
 #[test]
@@ -302,7 +354,6 @@ async fn the_async_face_has_the_same_verbs() {
 
 #[test]
 fn an_entry_tells_its_size_format_and_digest_and_a_query_only_what_it_is_asked_for() {
-    use cacheness::Query;
     use cacheness::storage::Fields;
     let place = Place::new();
     let cache = place.open();
@@ -321,7 +372,6 @@ fn an_entry_tells_its_size_format_and_digest_and_a_query_only_what_it_is_asked_f
 
 #[test]
 fn filters_read_from_json_mean_what_they_say() {
-    use cacheness::Query;
     let place = Place::new();
     let cache = place.open();
     for (name, accuracy) in [("a", 0.8), ("b", 0.9), ("c", 0.95)] {

@@ -95,7 +95,7 @@ fn tables_of_somebody_else_are_refused_and_stay() {
 }
 
 #[test]
-fn stores_of_other_prefixes_are_strangers() {
+fn stores_of_other_prefixes_and_schemas_are_strangers() {
     let schema = Schema::new();
     TOKIO.block_on(async {
         let one = schema.open("&table_prefix=one_").await.unwrap();
@@ -106,6 +106,12 @@ fn stores_of_other_prefixes_are_strangers() {
         other.commit(vec![put(sample("key")), put(sample("another"))], OnUnmet::Abort).await.unwrap();
         other.commit(vec![remove("key")], OnUnmet::Abort).await.unwrap();
         assert_eq!(one.page(&Query::new(), None).await.unwrap().records.len(), 1);
+        let elsewhere = Schema::new();
+        let third = elsewhere.open("&table_prefix=one_").await.unwrap();
+        assert_eq!(third.stats().await.unwrap().entries, 0, "the same tables in another schema");
+        third.commit(vec![put(sample("key"))], OnUnmet::Abort).await.unwrap();
+        third.commit(vec![remove("key")], OnUnmet::Abort).await.unwrap();
+        assert!(one.get(&["key".into()], Fields::ALL).await.unwrap()[0].is_some());
         assert!(one.to_string().ends_with("&table_prefix=one_") && !one.to_string().contains("postgres@"), "{one}");
     });
 }

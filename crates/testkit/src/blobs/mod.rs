@@ -12,6 +12,8 @@ use crate::suite::{self, Check, suite};
 use crate::{BlobSubject, Result};
 use cacheness_storage::BlobBackend;
 
+pub(crate) use steps::{bytes_of, noise};
+
 suite! {
     $ blobs, dyn BlobBackend;
     /// Makes a `#[test]` of each check of the blob contract. The expression makes a

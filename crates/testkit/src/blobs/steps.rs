@@ -13,7 +13,7 @@ use crate::SeededRng;
 pub(super) type Store = dyn BlobBackend;
 
 /// So many bytes without a pattern, the same whenever they are asked for.
-pub(super) fn noise(size: usize) -> Result<Bytes> {
+pub(crate) fn noise(size: usize) -> Result<Bytes> {
     let mut bytes = vec![0; size];
     SeededRng::new(size as u64).fill(&mut bytes)?;
     Ok(bytes.into())
@@ -50,7 +50,7 @@ pub(super) fn found<T>(there: Option<T>) -> Result<T> {
 }
 
 /// The bytes of a payload: exactly as many as it says.
-pub(super) fn bytes_of(payload: Payload) -> Result<Bytes> {
+pub(crate) fn bytes_of(payload: Payload) -> Result<Bytes> {
     match payload.body {
         Body::Bytes(bytes) => Ok(bytes),
         Body::File { mut file, size } => {
