@@ -1,26 +1,26 @@
 //! The floor of an index in PostgreSQL: prepared statements of tokio-postgres on the tables of ours.
 //!
-//! The statements of a put are those of `crates/backend-postgres/src/statements.rs` and are sent as it sends them, in two
-//! round trips, without what keeps totals.
+//! The statement of a put is that of `crates/backend-postgres/src/statements.rs` without what keeps totals and tells others.
 
 use crate::Result;
 use bytes::Bytes;
-use futures::future::{join, join4};
 use std::sync::Arc;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
 const COLUMNS: &str =
     "r.key, r.version, r.created_at, r.updated_at, r.expires_at, r.drop_at, r.blob, r.content, r.signature, r.payload";
+
+/// The columns of a put.
+const NAMES: &str = "key, version, created_at, updated_at, expires_at, drop_at, stored_size, blob, content, annotations, search, \
+    signature, payload";
 
 /// A connection.
 pub(crate) struct Postgres {
     client: Client,
     select: Statement,
     select_payload: Statement,
-    lock_records: Statement,
-    lock_blobs: Statement,
-    begin: Statement,
-    insert: Statement,
+    put: Statement,
     upsert: Statement,
 }
 
@@ -37,36 +37,27 @@ impl Postgres {
     pub(crate) async fn connect(url: &str, schema: &str) -> Result<Self> {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
-        let table = |name: &str| format!("\"{schema}\".\"cacheness_{name}\"");
-        let (records, blobs, settings) = (table("records"), table("blobs"), table("settings"));
-        let names = "key, version, created_at, updated_at, expires_at, drop_at, stored_size, blob, content, annotations, \
-            search, signature, payload";
+        let records = format!("\"{schema}\".\"cacheness_records\"");
+        let renewed: Vec<_> = NAMES.split(", ").skip(1).map(|name| format!("{name} = excluded.{name}")).collect();
         let values = "t.key, t.version, t.created_at, t.updated_at, t.expires_at, t.drop_at, t.stored_size, t.blob, \
             t.content, t.annotations::json, t.search::jsonb, t.signature, t.payload";
-        let insert = format!(
-            "INSERT INTO {records} ({names}) SELECT {values} FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], \
-            $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], \
-            $12::bytea[], $13::bytea[]) AS t ({names}) ORDER BY t.key"
+        let put = format!(
+            "WITH old AS MATERIALIZED (SELECT id, xmin AS row, version, blob FROM {records} WHERE key = ($1::bytea[])[1]), \
+            put AS (INSERT INTO {records} AS r ({NAMES}) SELECT {values} FROM unnest($1::bytea[], $2::bytea[], \
+            $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::text[], \
+            $11::text[], $12::bytea[], $13::bytea[]) AS t ({NAMES}) \
+            WHERE NOT EXISTS (SELECT FROM old WHERE $14::boolean OR blob IS NOT NULL) \
+            ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING id), \
+            there AS MATERIALIZED (SELECT version FROM old WHERE NOT EXISTS (SELECT FROM put) \
+            OR id = (SELECT id FROM put)) \
+            SELECT (SELECT version FROM there), EXISTS (SELECT FROM put)",
+            renewed.join(", ")
         );
         let prepare = async |sql: String| client.prepare(&sql).await;
         Ok(Self {
             select: prepare(format!("SELECT {COLUMNS} FROM {records} r WHERE r.key = $1")).await?,
             select_payload: prepare(format!("SELECT payload FROM {records} WHERE key = $1")).await?,
-            lock_records: prepare(format!(
-                "SELECT r.key, r.version, r.blob, r.stored_size FROM {records} r WHERE r.key = ANY($1) ORDER BY r.key FOR UPDATE"
-            ))
-            .await?,
-            lock_blobs: prepare(format!(
-                "SELECT id, digest, size, refs, condemned_at FROM {blobs} WHERE id = ANY($1 || ARRAY(SELECT blob FROM \
-                {records} WHERE key = ANY($2) AND blob IS NOT NULL)) ORDER BY id FOR UPDATE"
-            ))
-            .await?,
-            begin: prepare(format!(
-                "SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint, \
-                EXISTS (SELECT FROM {settings} WHERE name = 'notify')"
-            ))
-            .await?,
-            insert: prepare(insert).await?,
+            put: prepare(put).await?,
             upsert: prepare(format!(
                 "INSERT INTO {records} (key, version, created_at, updated_at, stored_size, content, search, payload) \
                 VALUES ($1, $2, $3, $3, $4, $5, $6::text::jsonb, $7) ON CONFLICT (key) DO UPDATE SET \
@@ -118,52 +109,34 @@ impl Postgres {
 
     /// What a put of ours does, but for the totals.
     pub(crate) async fn put(&self, key: &str, version: &[u8], template: &Template) -> Result {
-        let (client, none) = (&self.client, None::<&[u8]>);
-        let (keys, nothing): ([&[u8]; 1], [&[u8]; 0]) = ([key.as_bytes()], []);
-        // Polled in this order, they are sent in this order, one behind the other.
-        let (begun, records, blobs, now) = join4(
-            client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-            client.query(&self.lock_records, &[&&keys[..]]),
-            client.query(&self.lock_blobs, &[&&nothing[..], &&keys[..]]),
-            client.query_one(&self.begin, &[]),
-        )
-        .await;
-        begun?;
-        if !records?.is_empty() || !blobs?.is_empty() {
-            return Err("the key is there already".into());
-        }
-        let _announced: bool = now?.try_get(1)?;
+        let (keys, none) = ([key.as_bytes()], None::<&[u8]>);
         let Template { created_at, stored_size, content, search, payload } = template;
-        let (inserted, committed) = join(
-            client.execute(
-                &self.insert,
-                &[
-                    &&keys[..],
-                    &&[version][..],
-                    &&[created_at][..],
-                    &&[created_at][..],
-                    &&[None::<i64>][..],
-                    &&[None::<i64>][..],
-                    &&[stored_size][..],
-                    &&[none][..],
-                    &&[&content[..]][..],
-                    &&[None::<&str>][..],
-                    &&[search][..],
-                    &&[none][..],
-                    &&[&payload[..]][..],
-                ],
-            ),
-            client.batch_execute("COMMIT"),
-        )
-        .await;
-        inserted?;
-        Ok(committed?)
+        let values: [&(dyn ToSql + Sync); 14] = [
+            &&keys[..],
+            &&[version][..],
+            &&[created_at][..],
+            &&[created_at][..],
+            &&[None::<i64>][..],
+            &&[None::<i64>][..],
+            &&[stored_size][..],
+            &&[none][..],
+            &&[&content[..]][..],
+            &&[None::<&str>][..],
+            &&[search][..],
+            &&[none][..],
+            &&[&payload[..]][..],
+            &false,
+        ];
+        match self.client.query_one(&self.put, &values).await?.try_get(1)? {
+            true => Ok(()),
+            false => Err("somebody else put under the key".into()),
+        }
     }
 
-    /// One statement: no lock, no time of the server, no conditions.
+    /// An upsert that knows nothing of versions, blobs and conditions.
     pub(crate) async fn upsert(&self, key: &str, version: &[u8], template: &Template) -> Result {
         let Template { created_at, stored_size, content, search, payload } = template;
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        let values: [&(dyn ToSql + Sync); 7] =
             [&key.as_bytes(), &version, created_at, stored_size, content, search, payload];
         self.client.execute(&self.upsert, &values).await?;
         Ok(())

@@ -28,7 +28,7 @@ pub(super) const ALL: &[Workload] = &[
     },
     Workload {
         name: "pg_put_16",
-        what: "new records of 1 KiB by 16 writers; the floor sends the same statements but for the totals",
+        what: "new records of 1 KiB by 16 writers; the floor sends the same statement but for the totals",
         bars: &[Bar::RateOfFloor(0.9)],
         run: put_16,
     },
@@ -164,20 +164,20 @@ fn put_16(workload: &Workload, fixtures: &Fixtures, report: &mut Report) -> Resu
             }
         }
     };
-    let raw = |subject, is_one_statement| {
+    let raw = |subject, is_plain| {
         let (connections, template) = (connections.clone(), template.clone());
         move |writer, call| {
             let (connections, template) = (connections.clone(), template.clone());
             async move {
                 let (key, version) = new_key(subject, call);
-                put_raw(&connections, writer, (key.as_str(), version.as_bytes()), &template, is_one_statement).await
+                put_raw(&connections, writer, (key.as_str(), version.as_bytes()), &template, is_plain).await
             }
         }
     };
     Race::new(Pace::bulk(WRITERS * 50, 30))
         .ours(tasks(runtime, WRITERS, ours(1)))
         .floor("without totals", tasks(runtime, WRITERS, raw(2, false)))
-        .subject("one statement", tasks(runtime, WRITERS, raw(3, true)))
+        .subject("plain upsert", tasks(runtime, WRITERS, raw(3, true)))
         .run(workload, report)?;
     for (who, mut stretch) in
         [("ours", tasks(runtime, WRITERS, ours(4))), ("the floor", tasks(runtime, WRITERS, raw(5, false)))]
@@ -196,10 +196,10 @@ async fn put_raw(
     writer: u64,
     (key, version): (&str, &[u8]),
     template: &Template,
-    is_one_statement: bool,
+    is_plain: bool,
 ) -> Result {
     let connection = connections.get(usize::try_from(writer)?).ok_or("no connection")?;
-    match is_one_statement {
+    match is_plain {
         true => connection.upsert(key, version, template).await,
         false => connection.put(key, version, template).await,
     }
