@@ -10,6 +10,8 @@ mod peers;
 mod race;
 mod report;
 mod sample;
+#[cfg(feature = "remote")]
+mod servers;
 mod store;
 mod timing;
 mod value;

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::failure::{Failure, Result};
 use crate::process;
-use crate::services::{Given, Services};
+use crate::services::{Given, Profile, Services};
 use crate::workspace::Workspace;
 
 pub(crate) const HELP: &str = "\
@@ -55,7 +55,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     command.env("CARGO_TARGET_DIR", &workspace.target).env(KILLS, kills.to_string()).env(SEED, seed.to_string());
     let services = match pair {
         "sqlite+fs" => Services::default(),
-        _ => Services::provide(workspace, Given::default())?,
+        _ => Services::provide(workspace, Given::default(), Profile::Debug)?,
     };
     services.tell(&mut command);
     let mut has_run = false;

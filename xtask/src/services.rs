@@ -54,7 +54,16 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     }
 }
 
-/// Servers for one run of the tests. What was started for it ends when this is dropped, or this process does.
+/// How the endpoint is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As the tests are.
+    Debug,
+    /// For measuring: the endpoint should not be what is waited for.
+    Release,
+}
+
+/// Servers for one run of the tests or of the bench. What was started for it ends when this is dropped, or this process does.
 #[derive(Default)]
 pub(crate) struct Services {
     variables: Vec<(&'static str, String)>,
@@ -78,8 +87,8 @@ impl Services {
 
     /// Those that are given, and private ones for the others. Where one cannot be had, a line says why, and the tests that
     /// need it fail.
-    pub(crate) fn provide(workspace: &Workspace, given: Given) -> Result<Self> {
-        let binary = build(workspace)?;
+    pub(crate) fn provide(workspace: &Workspace, given: Given, profile: Profile) -> Result<Self> {
+        let binary = build(workspace, profile)?;
         let mut services = Self::default();
         services.variables.push((S3_ENDPOINT_BINARY, binary.display().to_string()));
         let Given { postgres, s3 } = given.or_from_environment();
@@ -100,7 +109,7 @@ impl Services {
                     self.variables.push((POSTGRES, cluster.url()));
                     self._started._postgres = Some(guard);
                 }
-                Err(error) => println!("there is no PostgreSQL for the tests: {error}"),
+                Err(error) => eprintln!("there is no PostgreSQL: {error}"),
             }
         }
         if !has(self, S3) {
@@ -109,7 +118,7 @@ impl Services {
                     self.variables.push((S3, endpoint.url()));
                     self._started._s3 = Some((child, guard));
                 }
-                Err(error) => println!("there is no S3 endpoint for the tests: {error}"),
+                Err(error) => eprintln!("there is no S3 endpoint: {error}"),
             }
         }
     }
@@ -125,7 +134,7 @@ fn install_postgres() {
 /// Whether the endpoint is formatted, lints clean and depends on nothing that it may not.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let endpoint = workspace.nested(ENDPOINT)?;
-    third_party::lint(&endpoint)?;
+    third_party::lint(&endpoint, &[])?;
     // It needs not all the licences that the workspace allows.
     let allowed = ["--allow", "license-not-encountered"];
     let deny = [&["deny", "--all-features", "check"], &allowed[..], &["bans", "licenses", "sources"]].concat();
@@ -133,12 +142,17 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
 }
 
 /// Compiles the endpoint and returns the path of its program.
-fn build(workspace: &Workspace) -> Result<PathBuf> {
+fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     let endpoint = workspace.nested(ENDPOINT)?;
     let mut command = crate::process::command("cargo", &["build", "--locked", "--quiet"], &endpoint.root);
+    let directory = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => "release",
+    };
+    command.args((profile == Profile::Release).then_some("--release"));
     let status = command.env("CARGO_TARGET_DIR", &endpoint.target).stdout(std::io::stderr()).status();
     match status.map_err(Failure::while_doing("starting cargo"))?.success() {
-        true => Ok(endpoint.target.join("debug").join(format!("s3-endpoint{}", std::env::consts::EXE_SUFFIX))),
+        true => Ok(endpoint.target.join(directory).join(format!("s3-endpoint{}", std::env::consts::EXE_SUFFIX))),
         false => Err(Failure::Broken("the S3 endpoint does not compile".into())),
     }
 }
@@ -157,7 +171,7 @@ fn up(workspace: &Workspace, given: Given) -> Result<()> {
                 eprintln!("{variable} is set, so that server is taken as it is");
             }
         }
-        kept.start(&build(workspace)?, taken)?;
+        kept.start(&build(workspace, Profile::Debug)?, taken)?;
     }
     let urls = kept.urls()?;
     for (variable, url) in &urls {

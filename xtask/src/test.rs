@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 use crate::libtest::{Binaries, Transcript, Verdict};
-use crate::services::{Given, Services};
+use crate::services::{Given, Profile, Services};
 use crate::workspace::Workspace;
 use crate::{bench, features, process, services, third_party, tools};
 
@@ -50,7 +50,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     for &(workspace, options) in &all {
         build(workspace, options, &mut binaries)?;
     }
-    let services = Services::provide(workspace, given)?;
+    let services = Services::provide(workspace, given, Profile::Debug)?;
     let mut transcript = Transcript::new(binaries);
     let mut unsuccessful = None;
     for (workspace, options) in all {

@@ -30,13 +30,14 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             )));
         }
     }
-    lint(&stranger)
+    lint(&stranger, &[])
 }
 
-/// Whether a workspace of its own is formatted and lints clean.
-pub(crate) fn lint(nested: &Workspace) -> Result<()> {
+/// Whether a workspace of its own is formatted and lints clean, with some features.
+pub(crate) fn lint(nested: &Workspace, features: &[&str]) -> Result<()> {
     cargo(nested, &["fmt", "--check"])?;
-    let mut clippy = vec!["clippy", "--all-targets"];
+    let features = features.join(",");
+    let mut clippy = vec!["clippy", "--all-targets", "--features", &features];
     clippy.extend(OPTIONS);
     clippy.extend(["--", "-D", "warnings"]);
     cargo(nested, &clippy)

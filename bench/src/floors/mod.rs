@@ -2,4 +2,8 @@
 
 pub(crate) mod files;
 pub(crate) mod hop;
+#[cfg(feature = "remote")]
+pub(crate) mod postgres;
+#[cfg(feature = "remote")]
+pub(crate) mod s3;
 pub(crate) mod sqlite;

@@ -8,7 +8,11 @@ mod face;
 mod handlers;
 mod memory;
 mod million;
+#[cfg(feature = "remote")]
+mod postgres;
 mod room;
+#[cfg(feature = "remote")]
+mod s3;
 mod stampede;
 mod zipf;
 
@@ -43,5 +47,11 @@ pub(crate) enum Bar {
 pub(crate) fn all() -> impl Iterator<Item = &'static Workload> {
     let small = [memory::ALL, disk::ALL, batch::ALL, blob::ALL, face::ALL];
     let large = [handlers::ALL, array::ALL, stampede::ALL, zipf::ALL, room::ALL, million::ALL];
-    small.into_iter().chain(large).flatten()
+    small.into_iter().chain(large).chain(REMOTE.iter().copied()).flatten()
 }
+
+/// Those that talk to servers.
+#[cfg(feature = "remote")]
+const REMOTE: &[&[Workload]] = &[postgres::ALL, s3::ALL];
+#[cfg(not(feature = "remote"))]
+const REMOTE: &[&[Workload]] = &[];
