@@ -1,9 +1,11 @@
 //! The index behind the contract.
 
+use crate::commit::PutQueue;
 use crate::config::NotificationMode;
 use crate::feed::{self, Announcer};
 use crate::listener::{Ear, Listener};
-use crate::pool::{Connections, PoolStats, settings};
+use crate::pipeline::Step;
+use crate::pool::{Connections, PoolStats, Session, settings};
 use crate::server::{self, Parsed, Server};
 use crate::statements::Statements;
 use crate::tables::Tables;
@@ -26,7 +28,7 @@ pub struct PostgresMetadata {
     name: String,
     read_only: bool,
     full_durability: bool,
-    store: Store,
+    store: Arc<Store>,
     listener: Option<Listener>,
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Store {
     replica: Option<Connections>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) committed: Committed,
+    pub(crate) puts: PutQueue,
     pub(crate) announcer: Arc<Announcer>,
     pub(crate) channel: String,
     /// The counters that this process marks around its commits, where somebody reads them.
@@ -84,17 +87,18 @@ impl PostgresMetadata {
         let announcer = Arc::new(Announcer::new(context.rng.clone())?);
         let listens = config.coherence == NotificationMode::Notify;
         let feed = listens.then(|| Arc::new(FeedSource::default()));
-        let store = Store {
+        let store = Arc::new(Store {
             statements: Statements::of(&tables),
             primary: connections(&server)?,
             replica: replica.as_ref().map(connections).transpose()?,
             rng: context.rng.clone(),
             committed: Committed::default(),
+            puts: PutQueue::new(handle.clone()),
             channel: feed::channel(&tables),
             announcer: announcer.clone(),
             feed: feed.clone(),
             tables,
-        };
+        });
         let mut session = store.primary.lend().await?;
         let opened = schema::open(&mut session, &store.tables, context.read_only).await?;
         let listener = match feed {
@@ -150,6 +154,14 @@ impl Store {
     pub(crate) fn stripe(&self) -> Result<i16> {
         let [chance] = cacheness_core::rng::random(&*self.rng)?;
         Ok(i16::from(chance % STRIPES))
+    }
+
+    /// What reads the totals behind a commit, where somebody wants them.
+    pub(crate) async fn totals_after_commit(&self, session: &mut Session) -> Result<Option<Step<'static>>> {
+        if !self.committed.is_wanted() {
+            return Ok(None);
+        }
+        Ok(Some(Step::Statement(session.prepared(&self.statements.sum_totals).await?, Vec::new())))
     }
 
     /// Marks keys that are about to change, where somebody in this process reads the marks.

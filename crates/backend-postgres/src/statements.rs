@@ -22,6 +22,7 @@ pub(crate) struct Statements {
     pub(crate) begin: String,
     pub(crate) lock_all: String,
     pub(crate) put: String,
+    pub(crate) put_together: String,
     pub(crate) insert_records: String,
     pub(crate) replace_records: String,
     pub(crate) renew_records: String,
@@ -119,6 +120,7 @@ impl Statements {
                 WHERE key = ($1::bytea[])[1]), \
                 put AS (INSERT INTO {records} AS r ({names}) SELECT {values} FROM {} \
                 WHERE NOT EXISTS (SELECT FROM old WHERE $14::boolean OR blob IS NOT NULL) \
+                AND NOT EXISTS (SELECT FROM {records} WHERE key = $19::bytea AND blob IS NOT NULL) \
                 ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT row FROM old) RETURNING id), \
                 there AS MATERIALIZED (SELECT version, stored_size FROM old WHERE NOT EXISTS (SELECT FROM put) \
                 OR id = (SELECT id FROM put)), \
@@ -126,10 +128,42 @@ impl Statements {
                 bytes = bytes + ($7::bigint[])[1] - coalesce((SELECT stored_size FROM there), 0) \
                 WHERE $15::boolean AND stripe = {} AND EXISTS (SELECT FROM put) \
                 AND ($7::bigint[])[1] IS DISTINCT FROM (SELECT stored_size FROM there)), \
+                gone AS (DELETE FROM {records} WHERE key = $19::bytea AND EXISTS (SELECT FROM put) RETURNING id, version), \
+                unused AS (DELETE FROM {usage} WHERE id = (SELECT id FROM gone)), \
                 told AS (SELECT pg_notify($17, message) FROM unnest($18::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
                 AND EXISTS (SELECT FROM {settings} WHERE name = 'notify')) \
-                SELECT (SELECT version FROM there), EXISTS (SELECT FROM put), (SELECT count(*) FROM told)",
+                SELECT (SELECT version FROM there), EXISTS (SELECT FROM put), (SELECT version FROM gone), \
+                (SELECT count(*) FROM told)",
                 unnest(&all),
+                excluded(&all),
+                free_stripe(totals, 16),
+            ),
+            // The same for several keys, each of them once.
+            put_together: format!(
+                "WITH new AS MATERIALIZED (SELECT * FROM unnest({}, $14::boolean[], $15::boolean[], $19::bytea[]) \
+                AS t ({names}, absent, counted, removed)), \
+                old AS MATERIALIZED (SELECT id, key, xmin AS row, version, blob, stored_size FROM {records} \
+                WHERE key = ANY($1::bytea[])), \
+                put AS (INSERT INTO {records} AS r ({names}) SELECT {values} FROM new t LEFT JOIN old o ON o.key = t.key \
+                WHERE (o.key IS NULL OR NOT t.absent AND o.blob IS NULL) \
+                AND NOT EXISTS (SELECT FROM {records} g WHERE g.key = t.removed AND g.blob IS NOT NULL) ORDER BY t.key \
+                ON CONFLICT (key) DO UPDATE SET {} WHERE r.xmin = (SELECT o.row FROM old o WHERE o.key = excluded.key) \
+                RETURNING r.id, r.key), \
+                there AS MATERIALIZED (SELECT o.key, o.version, o.stored_size FROM old o LEFT JOIN put p ON p.key = o.key \
+                WHERE p.id IS NULL OR p.id = o.id), \
+                change AS (SELECT count(*) - count(h.key) AS entries, \
+                (coalesce(sum(t.stored_size), 0) - coalesce(sum(h.stored_size), 0))::bigint AS bytes \
+                FROM put p JOIN new t ON t.key = p.key LEFT JOIN there h ON h.key = p.key WHERE t.counted), \
+                counted AS (UPDATE {totals} s SET entries = s.entries + c.entries, bytes = s.bytes + c.bytes FROM change c \
+                WHERE s.stripe = {} AND (c.entries <> 0 OR c.bytes <> 0)), \
+                gone AS (DELETE FROM {records} WHERE key = ANY(ARRAY(SELECT t.removed FROM put p JOIN new t ON t.key = p.key \
+                WHERE t.removed IS NOT NULL)) RETURNING id, key, version), \
+                unused AS (DELETE FROM {usage} WHERE id = ANY(ARRAY(SELECT id FROM gone))), \
+                told AS (SELECT pg_notify($17, message) FROM unnest($18::text[]) AS m (message) WHERE EXISTS (SELECT FROM put) \
+                AND EXISTS (SELECT FROM {settings} WHERE name = 'notify')) \
+                SELECT t.key, h.version, p.key IS NOT NULL, g.version, (SELECT count(*) FROM told) FROM new t \
+                LEFT JOIN put p ON p.key = t.key LEFT JOIN there h ON h.key = t.key LEFT JOIN gone g ON g.key = t.removed",
+                arrays(&all),
                 excluded(&all),
                 free_stripe(totals, 16),
             ),
@@ -246,8 +280,13 @@ fn excluded(columns: &[&(&str, &str, &str)]) -> String {
 }
 
 fn unnest(columns: &[&(&str, &str, &str)]) -> String {
+    let names: Vec<_> = columns.iter().map(|(name, ..)| *name).collect();
+    format!("unnest({}) AS t ({})", arrays(columns), names.join(", "))
+}
+
+/// The values of columns, from the first on.
+fn arrays(columns: &[&(&str, &str, &str)]) -> String {
     let numbered = columns.iter().zip(1..);
     let arrays: Vec<_> = numbered.map(|((_, kind, _), number): (_, u32)| format!("${number}::{kind}[]")).collect();
-    let names: Vec<_> = columns.iter().map(|(name, ..)| *name).collect();
-    format!("unnest({}) AS t ({})", arrays.join(", "), names.join(", "))
+    arrays.join(", ")
 }

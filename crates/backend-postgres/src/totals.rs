@@ -4,6 +4,7 @@ use crate::failure::{corrupt, misread};
 use crate::pool::Session;
 use crate::statements::Statements;
 use cacheness_storage::{MetadataStats, Result, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio_postgres::{Error as PgError, Row};
 
@@ -54,18 +55,28 @@ pub(crate) fn stats(row: &Row) -> Result<MetadataStats, PgError> {
     })
 }
 
-/// The totals that the last commit left.
+/// The totals that the last commit left. Commits read them from the first time on that somebody asks: who has no limits
+/// never does.
 #[derive(Debug, Default)]
-pub(crate) struct Committed(Mutex<Option<MetadataStats>>);
+pub(crate) struct Committed {
+    latest: Mutex<Option<MetadataStats>>,
+    is_wanted: AtomicBool,
+}
 
 impl Committed {
     pub(crate) fn get(&self) -> Option<MetadataStats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.is_wanted.store(true, Ordering::Relaxed);
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a commit reads the totals behind it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
     }
 
     /// Notes what was read after a commit. What was read later counts everything that this does.
     pub(crate) fn note(&self, read: MetadataStats) {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.as_ref().is_none_or(|latest| latest.now <= read.now) {
             *latest = Some(read);
         }
@@ -73,6 +84,6 @@ impl Committed {
 
     /// A commit ended, and nobody knows the totals after it.
     pub(crate) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

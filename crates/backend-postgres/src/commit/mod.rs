@@ -3,10 +3,12 @@
 
 mod held;
 mod put;
+mod queue;
 mod uses;
 mod writes;
 
 pub(crate) use held::Held;
+pub(crate) use queue::PutQueue;
 pub(crate) use writes::Writes;
 
 use crate::backend::Store;
@@ -19,6 +21,7 @@ use cacheness_storage::{
     BlobId, Change, Condition, EntryKey, Error, ErrorKind, Location, OnUnmet, Outcome, Record, Result, Timestamp,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::{Error as PgError, Row};
 
@@ -36,16 +39,16 @@ pub(crate) enum Ended<T> {
 }
 
 /// Applies changes in one transaction.
-pub(crate) async fn commit(store: &Store, changes: &[Change], on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
+pub(crate) async fn commit(store: &Arc<Store>, changes: &[Change], on_unmet: OnUnmet) -> Result<Vec<Outcome>> {
     if changes.is_empty() {
         return Ok(Vec::new());
     }
     changes.iter().try_for_each(check)?;
     let _changing = store.mark(&mut changes.iter().filter_map(Change::key));
     if let Some(put) = put::SinglePut::of(changes)
-        && let Some(outcome) = put.apply(store).await?
+        && let Some(outcomes) = queue::put(store, changes, put).await?
     {
-        return Ok(vec![outcome]);
+        return Ok(outcomes);
     }
     let only_uses = changes.iter().all(|change| matches!(change, Change::Use { .. }));
     let touched = Touched::by(changes);
@@ -243,7 +246,7 @@ fn taken_back<T>(session: &mut Session, error: PgError) -> Result<Ended<T>> {
     }
 }
 
-/// Writes, commits, and reads the totals after it, in one round trip.
+/// Writes, commits, and reads the totals after it where somebody wants them, in one round trip.
 pub(crate) async fn finish(
     store: &Store,
     session: &mut Session,
@@ -264,7 +267,7 @@ pub(crate) async fn finish(
     }
     let commit = steps.len();
     steps.push(Step::Command("COMMIT"));
-    steps.push(Step::Statement(session.prepared(&store.statements.sum_totals).await?, Vec::new()));
+    steps.extend(store.totals_after_commit(session).await?);
     let unknown = store.unknown_end();
     let answers = session.run(&steps).await.map_err(|_| crate::failure::unanswered_commit())?;
     let failed_at = answers.iter().position(Result::is_err);
@@ -287,7 +290,7 @@ pub(crate) async fn finish(
         _ => {
             session.settle();
             unknown.known();
-            counted(store, answers.pop().filter(|_| failed_at.is_none()));
+            counted(store, answers.into_iter().nth(commit + 1));
             Ok(Ended::Well(()))
         }
     }

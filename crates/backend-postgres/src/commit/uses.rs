@@ -3,7 +3,7 @@
 use super::{Ended, counted};
 use crate::backend::Store;
 use crate::failure::{ambiguous, failure, is_definite, is_race};
-use crate::pipeline::Step;
+use crate::pipeline::{Step, Values};
 use crate::rows;
 use cacheness_storage::{Change, EntryKey, OnUnmet, Outcome, Result, Timestamp, Usage, Version};
 use std::collections::BTreeMap;
@@ -21,10 +21,9 @@ pub(super) async fn apply(store: &Store, changes: &[Change], on_unmet: OnUnmet) 
     let hits: Vec<i64> = told.values().map(|used| i64::try_from(used.hits).unwrap_or(i64::MAX)).collect();
     let skip = on_unmet == OnUnmet::Skip;
     let mut session = store.primary.lend().await?;
-    let steps = [
-        Step::Statement(session.prepared(&store.statements.use_only).await?, vec![&keys, &at, &hits, &skip]),
-        Step::Statement(session.prepared(&store.statements.sum_totals).await?, Vec::new()),
-    ];
+    let values: Values<'_> = vec![&keys, &at, &hits, &skip];
+    let mut steps = vec![Step::Statement(session.prepared(&store.statements.use_only).await?, values)];
+    steps.extend(store.totals_after_commit(&mut session).await?);
     let answers = session.run(&steps).await.map_err(|_| crate::failure::unanswered_commit())?;
     let mut answers = answers.into_iter();
     let found = match answers.next() {

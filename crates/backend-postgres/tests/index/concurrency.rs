@@ -69,6 +69,7 @@ fn sixteen_writers_keep_the_totals_exact() {
     TOKIO.block_on(async {
         in_tasks(&schema, 16, "&pool_size=1", |task, store| async move {
             let rng = SeededRng::new(task);
+            assert!(store.committed().is_none(), "nobody asked before");
             for round in 0..40 {
                 let key = format!("key {}", rng.below(20));
                 let size = usize::try_from(rng.below(500)).unwrap();
