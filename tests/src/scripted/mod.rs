@@ -67,7 +67,7 @@ impl Failure {
     }
 
     fn error(self, call: &str) -> Error {
-        let error = Error::new(self.kind, format!("{call} fails as told")).backend("scripted");
+        let error = Error::new(self.kind, format!("{call} fails as told"));
         self.retryable.into_iter().fold(error, Error::retryable)
     }
 }

@@ -1,12 +1,14 @@
 //! Where blobs go, who answers, what is repaired, and what is left when one of the backends is down.
 
 use crate::{noise, put, read};
+use cacheness::backends::fs::{FsBlobs, FsConfig};
+use cacheness_storage::engine::EngineOptions;
 use cacheness_storage::layers::{Failover, Retry};
 use cacheness_storage::memory::MemoryMetadata;
 use cacheness_storage::sync::BlobStore;
-use cacheness_storage::{BlobBackend, ErrorKind, GetBlob, Locality, OpenContext, block_on};
+use cacheness_storage::{BlobBackend, ErrorKind, GetBlob, IntoMetadataBackend, Locality, OpenContext, block_on};
 use cacheness_testkit::records::blob;
-use cacheness_tests::scripted::{Failure, Script, ScriptedBlobs};
+use cacheness_tests::scripted::{Failure, Script, ScriptedBlobs, ScriptedMetadata};
 use std::sync::Arc;
 
 /// Three backends in a row.
@@ -35,6 +37,11 @@ impl Row {
     fn have(&self, n: u64) -> Vec<usize> {
         let has = |at: &usize| block_on(self.members[*at].head(&blob(n))).unwrap().is_some();
         (0..3).filter(has).collect()
+    }
+
+    /// How many blobs each of the backends has, without the store's own.
+    fn left(&self) -> Vec<usize> {
+        self.members.iter().map(|member| block_on(member.list(None, 10)).unwrap().len() - 1).collect()
     }
 }
 
@@ -199,23 +206,60 @@ fn a_put_can_look_whether_the_blob_is_there() {
 #[test]
 fn what_could_not_be_deleted_everywhere_is_deleted_by_a_later_sweep_and_never_comes_back() {
     let row = row(|failover| failover);
-    let index = MemoryMetadata::new(&OpenContext::new());
-    let mut options = cacheness_storage::engine::EngineOptions::default();
-    options.grace = std::time::Duration::ZERO;
-    let builder = BlobStore::builder().metadata_backend(index).blob_backend(row.blobs.clone()).options(options);
-    let store = builder.runtime(crate::naps::Naps::short()).open().unwrap();
+    let store = graceless(MemoryMetadata::new(&OpenContext::new()), &row);
     let value = cacheness_tests::noise(100_000);
     store.put("key", &value).unwrap();
     row.scripts[1].fail(ErrorKind::Unavailable);
     assert!(store.delete("key").unwrap());
     assert_eq!(store.get::<Vec<u8>>("key").unwrap(), None);
-    let left = |at: usize| block_on(row.members[at].list(None, 10)).unwrap().len() - 1;
-    assert_eq!([left(0), left(1), left(2)], [0, 1, 0]);
+    assert_eq!(row.left(), [0, 1, 0]);
     store.sweep().unwrap_err();
     row.scripts[1].heal();
     assert_eq!(store.get::<Vec<u8>>("key").unwrap(), None, "the blob that is left is nobody's");
     store.sweep().unwrap();
-    assert_eq!([left(0), left(1), left(2)], [0, 0, 0]);
+    assert_eq!(row.left(), [0, 0, 0]);
+}
+
+#[test]
+fn a_sweep_names_the_one_that_is_down_and_takes_everything_once_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FsBlobs::open(dir.path().join("second"), &OpenContext::new(), FsConfig::new()).unwrap();
+    let second = ScriptedBlobs::over(Arc::new(files), &Script::default());
+    let name = second.to_string();
+    let row = row_of([ScriptedBlobs::in_memory(true), second, ScriptedBlobs::in_memory(true)], |failover| failover);
+    let index = ScriptedMetadata::in_memory(true);
+    let script = index.script.clone();
+    let store = graceless(index, &row);
+    let value = cacheness_tests::noise(100_000);
+    ["deleted", "replaced", "kept"].iter().for_each(|key| store.put(key, &value).unwrap());
+    // The index never knew the blob of a put that it refused, and could not be told to condemn it.
+    script.fail_only(ErrorKind::Unavailable, &["commit"]);
+    store.put("refused", &value).unwrap_err();
+    script.heal();
+    row.scripts[1].fail(ErrorKind::Unavailable);
+    assert!(store.delete("deleted").unwrap());
+    store.put("replaced", &value).unwrap();
+    for _ in 0..2 {
+        let error = store.sweep().unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
+        assert!(error.to_string().contains(&name) && !error.to_string().contains('\n'), "{error}");
+    }
+    assert_eq!(row.left(), [3, 4, 3]);
+    row.scripts[1].heal();
+    store.sweep().unwrap();
+    // What took the place of the replaced one never got to the second.
+    assert_eq!(row.left(), [2, 1, 2]);
+    assert!(store.get::<Vec<u8>>("replaced").unwrap() == Some(value.clone()));
+    assert!(store.get::<Vec<u8>>("kept").unwrap() == Some(value));
+    assert_eq!(store.sweep().unwrap().deleted, 0);
+}
+
+/// A store over a row, whose sweeps wait for nothing.
+fn graceless(index: impl IntoMetadataBackend, row: &Row) -> BlobStore {
+    let mut options = EngineOptions::default();
+    options.grace = std::time::Duration::ZERO;
+    let builder = BlobStore::builder().metadata_backend(index).blob_backend(row.blobs.clone()).options(options);
+    builder.runtime(crate::naps::Naps::short()).open().unwrap()
 }
 
 /// Takes every blob and keeps none.
