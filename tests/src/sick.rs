@@ -3,7 +3,7 @@
 use crate::NOW;
 use crate::scripted::{Script, ScriptedBlobs, ScriptedMetadata};
 use cacheness::core::{ManualClock, Timestamp};
-use cacheness::storage::{BlobBackend, Bundle, Coherence, MetadataBackend, OpenContext, block_on};
+use cacheness::storage::{BlobBackend, Bundle, Coherence, Locality, MetadataBackend, OpenContext, block_on};
 use cacheness::{Bundled, CacheBuilder, OnBackendError, sync::Cache};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,9 @@ impl Sick {
         let index = ScriptedMetadata::over(self.index.clone(), script);
         let blobs = ScriptedBlobs::over(self.blobs.clone(), script);
         let (index, blobs) = match self.kind {
-            Kind::Shared => (index.shared().coherence(Coherence::Probe), blobs.shared()),
+            Kind::Shared => {
+                (index.seen_by(Locality::Shared).coherence(Coherence::Probe), blobs.seen_by(Locality::Shared))
+            }
             _ => (index, blobs),
         };
         Cache::builder().metadata_backend(index).blob_backend(blobs).clock(self.clock.clone())

@@ -102,10 +102,15 @@ fn told_by_server(code: &SqlState) -> Meaning {
         Config, Corrupt, Metadata, OutOfSpace, Permission, ReadOnly, Storage, Timeout, TooLarge, Unavailable,
     };
     match code.code() {
-        "28P01" | "28000" => (
+        "28P01" => (
             Permission,
             "the server refuses the user",
             Some("check user and password in the URL, and pg_hba.conf on the server"),
+        ),
+        "28000" => (
+            Permission,
+            "the server refuses the user",
+            Some("check user, sslmode and sslcert in the URL against pg_hba.conf on the server"),
         ),
         "42501" => (Permission, "the user lacks a permission", Some("docs/backends/postgres.md lists what to GRANT")),
         "3D000" => (Config, "the database does not exist", Some("CREATE DATABASE makes one")),

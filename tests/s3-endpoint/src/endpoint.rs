@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub(crate) struct Endpoint {
     /// are received before it is taken and sent after it is given back, so that no client holds up another.
     gate: RwLock<()>,
     uploads: Mutex<Uploads>,
+    /// Those of objects by bucket and key, as far as they are known: s3s-fs reads two files for each.
+    etags: Mutex<HashMap<(String, String), ETag>>,
 }
 
 type Reply<T> = S3Result<S3Response<T>>;
@@ -33,11 +36,24 @@ impl Endpoint {
         fs::create_dir_all(root)?;
         let root = root.canonicalize()?;
         let files = FileSystem::new(&root).map_err(|error| io::Error::other(S3Error::from(error)))?;
-        Ok(Self { files, root, gate: RwLock::new(()), uploads: Mutex::default() })
+        Ok(Self { files, root, gate: RwLock::new(()), uploads: Mutex::default(), etags: Mutex::default() })
     }
 
     fn uploads(&self) -> MutexGuard<'_, Uploads> {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn etags(&self) -> MutexGuard<'_, HashMap<(String, String), ETag>> {
+        self.etags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the ETag of an object that was changed, or that nobody knows it.
+    fn changed(&self, bucket: &str, key: &str, etag: Option<ETag>) {
+        let name = (bucket.to_owned(), key.to_owned());
+        match etag {
+            Some(etag) => self.etags().insert(name, etag),
+            None => self.etags().remove(&name),
+        };
     }
 
     fn bucket(&self, bucket: &str) -> S3Result<PathBuf> {
@@ -65,13 +81,23 @@ impl Endpoint {
 
     /// An object as a listing shows it.
     async fn listed(&self, bucket: &str, key: String) -> S3Result<Object> {
-        let input = HeadObjectInput { bucket: bucket.to_owned(), key: key.clone(), ..Default::default() };
-        let head = self.files.head_object(request(input)).await?.output;
+        let file = fs::metadata(self.root.join(bucket).join(&key)).map_err(S3Error::internal_error)?;
+        let name = (bucket.to_owned(), key);
+        let known = self.etags().get(&name).cloned();
+        let e_tag = match known {
+            Some(etag) => Some(etag),
+            None => {
+                let input = HeadObjectInput { bucket: name.0.clone(), key: name.1.clone(), ..Default::default() };
+                let found = self.files.head_object(request(input)).await?.output.e_tag;
+                self.changed(bucket, &name.1, found.clone());
+                found
+            }
+        };
         Ok(Object {
-            key: Some(key),
-            size: head.content_length,
-            e_tag: head.e_tag,
-            last_modified: head.last_modified,
+            key: Some(name.1),
+            size: i64::try_from(file.len()).ok(),
+            e_tag,
+            last_modified: file.modified().ok().map(Timestamp::from),
             storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
             ..Default::default()
         })
@@ -148,9 +174,12 @@ impl S3 for Endpoint {
         req.input.body = Some(upload.into_body());
         // All classes are kept alike.
         req.input.storage_class = None;
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let _gate = self.gate.write().await;
-        self.bucket(&req.input.bucket)?;
-        self.files.put_object(req).await
+        self.bucket(&bucket)?;
+        let reply = self.files.put_object(req).await?;
+        self.changed(&bucket, &key, reply.output.e_tag.clone());
+        Ok(reply)
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Reply<GetObjectOutput> {
@@ -181,6 +210,7 @@ impl S3 for Endpoint {
         if let CopySource::Bucket { bucket, key, .. } = &req.input.copy_source {
             self.must_have(bucket, key)?;
         }
+        self.changed(&req.input.bucket, &req.input.key, None);
         self.files.copy_object(req).await
     }
 
@@ -190,6 +220,7 @@ impl S3 for Endpoint {
         if !self.has(&bucket, &key)? {
             return Ok(S3Response::new(DeleteObjectOutput::default()));
         }
+        self.changed(&bucket, &key, None);
         let reply = self.files.delete_object(req).await?;
         self.tidy(&bucket, &key);
         Ok(reply)
@@ -205,6 +236,7 @@ impl S3 for Endpoint {
         self.bucket(&bucket)?;
         let keys: Vec<_> = req.input.delete.objects.iter().map(|object| object.key.clone()).collect();
         req.input.delete.objects.retain(|object| self.has(&bucket, &object.key).unwrap_or(false));
+        keys.iter().for_each(|key| self.changed(&bucket, key, None));
         let mut reply = self.files.delete_objects(req).await?;
         keys.iter().for_each(|key| self.tidy(&bucket, key));
         // What was not there is deleted too.
@@ -319,6 +351,7 @@ impl S3 for Endpoint {
         let _gate = self.gate.write().await;
         self.bucket(&bucket)?;
         self.uploads().check_parts(&bucket, &key, &id, req.input.multipart_upload.as_ref())?;
+        self.changed(&bucket, &key, None);
         let reply = self.files.complete_multipart_upload(req).await?;
         self.uploads().end(&bucket, &key, &id);
         Ok(reply)

@@ -1,7 +1,6 @@
 //! Pages of a bucket's keys in the order of their bytes. s3s-fs has a listing too; it reads the size of every object of the
 //! bucket for each page, and gives pages of any length.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -20,7 +19,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// A key, or what the keys up to a delimiter have in common.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) is_prefix: bool,
@@ -34,26 +33,35 @@ pub(crate) struct Page {
 
 /// Reads a page from the directory of a bucket.
 pub(crate) fn page(bucket: &Path, wanted: &Wanted<'_>) -> io::Result<Page> {
-    let mut entries = BTreeSet::new();
+    let mut entries = Vec::new();
     collect(bucket, "", wanted, &mut entries)?;
     let is_truncated = wanted.most > 0 && entries.len() > wanted.most;
-    Ok(Page { entries: entries.into_iter().take(wanted.most).collect(), is_truncated })
+    entries.truncate(wanted.most);
+    Ok(Page { entries, is_truncated })
 }
 
-/// Adds what the directory `path`, whose keys begin with `begin`, has of what is wanted.
-fn collect(path: &Path, begin: &str, wanted: &Wanted<'_>, entries: &mut BTreeSet<Entry>) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
+/// Adds what the directory of the keys that begin with `begin` has of what is wanted, until the page has one entry too many.
+fn collect(bucket: &Path, begin: &str, wanted: &Wanted<'_>, entries: &mut Vec<Entry>) -> io::Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(bucket.join(begin))? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        if entry.file_type()?.is_dir() {
-            let begin = format!("{begin}{name}/");
-            let is_within = begin.starts_with(wanted.prefix) || wanted.prefix.starts_with(&begin);
-            let is_behind = begin.as_str() > wanted.after || wanted.after.starts_with(&begin);
+        // What all keys in a directory begin with stands where they do.
+        names.push(format!("{begin}{name}{}", if entry.file_type()?.is_dir() { "/" } else { "" }));
+    }
+    names.sort_unstable();
+    for name in names {
+        if entries.len() > wanted.most {
+            break;
+        }
+        if name.ends_with('/') {
+            let is_within = name.starts_with(wanted.prefix) || wanted.prefix.starts_with(&name);
+            let is_behind = name.as_str() > wanted.after || wanted.after.starts_with(&name);
             if is_within && is_behind {
-                collect(&entry.path(), &begin, wanted, entries)?;
+                collect(bucket, &name, wanted, entries)?;
             }
-        } else if let Some(entry) = wanted.entry(format!("{begin}{name}")) {
-            entries.insert(entry);
+        } else if let Some(entry) = wanted.entry(name).filter(|entry| entries.last() != Some(entry)) {
+            entries.push(entry);
         }
     }
     Ok(())

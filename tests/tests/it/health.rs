@@ -3,7 +3,7 @@
 use cacheness::core::runtime::block_on;
 use cacheness::core::{ManualClock, Timestamp};
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
-use cacheness::storage::{Coherence, OpenContext};
+use cacheness::storage::{Coherence, Locality, OpenContext};
 use cacheness::{ErrorKind, TokioRuntime, future, sync::Cache};
 use cacheness_tests::NOW;
 use cacheness_tests::remote::Remote;
@@ -22,10 +22,10 @@ fn backends_that_answer_are_up() {
     for kind in Kind::ALL {
         let sick = Sick::new(kind);
         let cache = sick.open();
-        sick.script.calls();
+        sick.script.counts();
         let health = cache.health_within(LONG).unwrap();
         assert!(health.is_up() && health.metadata.is_up() && health.blobs.is_up(), "{health}");
-        assert_eq!(sick.script.calls(), "blob head 1, stats 1");
+        assert_eq!(sick.script.counts(), "blob head 1, stats 1");
         assert!(health.to_string().starts_with("up: scripted("), "{health}");
         assert!(!health.to_string().contains('\n'));
         let awaited = block_on(future::Cache::from(cache.clone()).health_within(LONG)).unwrap();
@@ -63,16 +63,11 @@ fn while_backends_hang_the_answer_comes_in_time() {
     for blocking in [true, false] {
         let script = Script::default();
         let context = OpenContext::new();
-        let (mut index, mut blobs) = (
-            ScriptedMetadata::new(MemoryMetadata::new(&context), &script),
-            ScriptedBlobs::new(MemoryBlobs::new(&context), &script),
-        );
-        if !blocking {
-            (index, blobs) = (index.not_blocking(), blobs.not_blocking());
-        }
+        let index = ScriptedMetadata::over(Arc::new(MemoryMetadata::new(&context)), &script).blocking(blocking);
+        let blobs = ScriptedBlobs::over(Arc::new(MemoryBlobs::new(&context)), &script).blocking(blocking);
         let cache: Cache = Cache::builder().metadata_backend(index).blob_backend(blobs).open().unwrap();
-        script.calls();
-        script.hang();
+        script.counts();
+        script.hold();
         // Everybody hangs: more callers than the pool has threads.
         let awaited = future::Cache::from(cache.clone());
         let waiting: Vec<_> = (0..64)
@@ -93,7 +88,7 @@ fn while_backends_hang_the_answer_comes_in_time() {
             assert!(began.elapsed() < LONG);
         }
         // However often it was asked, a backend that hangs was asked once.
-        let calls = script.calls();
+        let calls = script.counts();
         for asked in calls.split(", ").filter(|call| call.starts_with("stats") || call.starts_with("blob head")) {
             assert!(asked.ends_with(" 1"), "{calls}");
         }
@@ -113,8 +108,10 @@ fn clocks_that_differ_are_told() {
     let clock = ManualClock::starting_at(Timestamp::from_micros(NOW));
     let context = OpenContext::new().clock(Arc::new(clock.clone()));
     let script = Script::default();
-    let index = ScriptedMetadata::new(MemoryMetadata::new(&context), &script).shared().coherence(Coherence::Probe);
-    let blobs = ScriptedBlobs::new(MemoryBlobs::new(&context), &script).shared();
+    let index = ScriptedMetadata::over(Arc::new(MemoryMetadata::new(&context)), &script)
+        .seen_by(Locality::Shared)
+        .coherence(Coherence::Probe);
+    let blobs = ScriptedBlobs::over(Arc::new(MemoryBlobs::new(&context)), &script).seen_by(Locality::Shared);
     clock.advance(Duration::from_mins(10));
     let builder = Cache::builder().metadata_backend(index).blob_backend(blobs);
     let cache = builder.clock(ManualClock::starting_at(Timestamp::from_micros(NOW))).open().unwrap();

@@ -169,6 +169,24 @@ fn three_processes_put_and_sweep_at_once_and_lose_nothing() {
     }
 }
 
+#[test]
+fn ten_processes_that_open_a_new_store_at_once_have_one_identity() {
+    for pair in Pair::REMOTE {
+        let place = Place::new();
+        let mut workers = start_all(10, pair, &place, &[]);
+        workers.iter_mut().enumerate().for_each(|(number, worker)| worker.tell(&format!("put-and-sweep {number} 1")));
+        workers.iter_mut().for_each(|worker| assert_eq!(worker.answer(), "done", "{pair:?}"));
+        for number in 0..10 {
+            assert_eq!(workers[(number + 1) % 10].ask(&format!("all {number} 1")), "1", "{pair:?}: of {number}");
+        }
+        // A blob says whose it is: one of another store would be foreign.
+        let cache = pair.builder(&place.path()).grace(Duration::ZERO).open().unwrap();
+        assert_eq!(cache.sweep().unwrap().foreign, 0, "{pair:?}");
+        let verified = cache.verify().unwrap();
+        assert!(verified.is_clean() && verified.entries == 10, "{pair:?}: {verified:?}");
+    }
+}
+
 /// Entries, blobs, bytes, and blobs in their place, that a store is left with.
 fn left(pair: Pair, cache: &Cache, place: &Place) -> (u64, u64, u64, u64) {
     let stats = cache.stats().unwrap();

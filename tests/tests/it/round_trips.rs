@@ -2,7 +2,7 @@
 
 use crate::support::noise;
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
-use cacheness::storage::{Coherence, FeedSource, OpenContext};
+use cacheness::storage::{Coherence, FeedSource, Locality, OpenContext};
 use cacheness::{CacheBuilder, MemoryConfig, PutOptions, sync::Cache};
 use cacheness_tests::scripted::{Script, ScriptedBlobs, ScriptedMetadata};
 use std::sync::Arc;
@@ -23,15 +23,16 @@ impl Server {
     }
 
     fn builder(&self, coherence: Coherence) -> CacheBuilder<Cache> {
-        let index = ScriptedMetadata::over(self.index.clone(), &self.script).shared().coherence(coherence);
+        let index =
+            ScriptedMetadata::over(self.index.clone(), &self.script).seen_by(Locality::Shared).coherence(coherence);
         Cache::builder()
             .metadata_backend(index)
-            .blob_backend(ScriptedBlobs::over(self.blobs.clone(), &self.script).shared())
+            .blob_backend(ScriptedBlobs::over(self.blobs.clone(), &self.script).seen_by(Locality::Shared))
     }
 
     fn open(&self, coherence: Coherence) -> Cache {
         let cache = self.builder(coherence).open().unwrap();
-        self.script.calls();
+        self.script.counts();
         cache
     }
 }
@@ -82,12 +83,12 @@ fn every_verb_asks_a_remote_index_as_seldom_as_it_can() {
     let server = Server::new();
     let cache = server.builder(Coherence::Probe).no_memory().open().unwrap();
     assert_eq!(cache.get::<i32>("nothing yet").unwrap(), None);
-    server.script.calls();
+    server.script.counts();
     let asked: Vec<_> = VERBS
         .iter()
         .map(|(name, act, _)| {
             act(&cache);
-            format!("{name}: {}", server.script.calls())
+            format!("{name}: {}", server.script.counts())
         })
         .collect();
     let expected: Vec<_> = VERBS.iter().map(|(name, _, calls)| format!("{name}: {calls}")).collect();
@@ -101,22 +102,22 @@ fn a_hit_in_memory_asks_a_remote_index_once_for_version_and_tags() {
     cache.put("key", &7).unwrap();
     cache.put_with("tagged", &8, tagged()).unwrap();
     for _ in 0..2 {
-        server.script.calls();
+        server.script.counts();
         assert_eq!(cache.get("key").unwrap(), Some(7));
-        assert_eq!(server.script.calls(), "get 1");
+        assert_eq!(server.script.counts(), "get 1");
         assert_eq!(cache.get("tagged").unwrap(), Some(8));
-        assert_eq!(server.script.calls(), "get 1");
+        assert_eq!(server.script.counts(), "get 1");
     }
     assert_eq!(cache.stats().unwrap().memory.unwrap().hits, 2);
     // Another process's invalidation is seen by the next get, which has to read what it left out before.
     let other = server.open(Coherence::Probe);
     other.invalidate_tag("tag").unwrap();
-    server.script.calls();
+    server.script.counts();
     assert_eq!(cache.get::<i32>("tagged").unwrap(), None);
     assert_eq!(cache.get("key").unwrap(), Some(7));
-    server.script.calls();
+    server.script.counts();
     assert_eq!(cache.get("key").unwrap(), Some(7));
-    assert_eq!(server.script.calls(), "get 1");
+    assert_eq!(server.script.counts(), "get 1");
 }
 
 #[test]
@@ -128,21 +129,21 @@ fn a_hit_in_memory_asks_nobody_while_a_feed_tells_of_changes() {
     cache.put_with("tagged", &8, tagged()).unwrap();
     let read = || (cache.get::<i32>("key").unwrap(), cache.get::<i32>("tagged").unwrap());
     assert_eq!(read(), (Some(7), Some(8)));
-    server.script.calls();
+    server.script.counts();
     assert_eq!(read(), (Some(7), Some(8)));
-    assert_eq!(server.script.calls(), "");
+    assert_eq!(server.script.counts(), "");
     // Another process invalidates the tag, and a message says that the list has changed.
     server.open(Coherence::Probe).invalidate_tag("tag").unwrap();
     let list = cacheness::storage::EntryKey::system("tags");
     drop(source.generations().change([list.as_str().as_bytes()]));
     assert_eq!(read(), (Some(7), None));
-    server.script.calls();
+    server.script.counts();
     assert_eq!(cache.get("key").unwrap(), Some(7));
-    assert_eq!(server.script.calls(), "");
+    assert_eq!(server.script.counts(), "");
     // While no messages arrive, versions are asked for.
     source.down();
     assert_eq!(read(), (Some(7), None));
-    assert_eq!(server.script.calls(), "get 2");
+    assert_eq!(server.script.counts(), "get 2");
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn copies_that_may_be_stale_ask_nobody() {
     let cache = server.builder(Coherence::Probe).memory(memory).open().unwrap();
     cache.put("large", &noise(50_000)).unwrap();
     assert!(cache.get::<Vec<u8>>("large").unwrap().is_some());
-    server.script.calls();
+    server.script.counts();
     assert!(cache.get::<Vec<u8>>("large").unwrap().is_some());
-    assert_eq!(server.script.calls(), "");
+    assert_eq!(server.script.counts(), "");
 }

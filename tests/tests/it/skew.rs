@@ -3,7 +3,7 @@
 use crate::support::noise;
 use cacheness::core::{ManualClock, Timestamp};
 use cacheness::storage::memory::{MemoryBlobs, MemoryMetadata};
-use cacheness::storage::{Coherence, OpenContext};
+use cacheness::storage::{Coherence, Locality, OpenContext};
 use cacheness::{CacheBuilder, ComputeOptions, GetOptions, MemoryConfig, PutOptions, TokioRuntime, sync::Cache};
 use cacheness_tests::NOW;
 use cacheness_tests::remote::Remote;
@@ -30,10 +30,12 @@ impl Server {
     }
 
     fn builder(&self) -> CacheBuilder<Cache> {
-        let index = ScriptedMetadata::over(self.index.clone(), &self.script).shared().coherence(Coherence::Probe);
+        let index = ScriptedMetadata::over(self.index.clone(), &self.script)
+            .seen_by(Locality::Shared)
+            .coherence(Coherence::Probe);
         Cache::builder()
             .metadata_backend(index)
-            .blob_backend(ScriptedBlobs::over(self.blobs.clone(), &self.script).shared())
+            .blob_backend(ScriptedBlobs::over(self.blobs.clone(), &self.script).seen_by(Locality::Shared))
     }
 
     /// A machine whose clock is so many minutes ahead.

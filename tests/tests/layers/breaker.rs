@@ -1,11 +1,11 @@
 //! When a circuit opens, who may probe, and what says nothing.
 
 use crate::put;
-use crate::script::{Blobs, Failure, Index};
 use cacheness::core::ManualClock;
 use cacheness_storage::layers::{CircuitBreaker, CircuitState};
 use cacheness_storage::{ErrorKind, OpenContext, Result, block_on};
 use cacheness_testkit::records::{NOW, blob};
+use cacheness_tests::scripted::{Failure, ScriptedBlobs, ScriptedMetadata};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -26,29 +26,29 @@ fn state(breaker: &CircuitBreaker) -> CircuitState {
 
 #[test]
 fn five_failures_in_a_row_open_it_for_a_minute() {
-    let (blobs, (clock, context)) = (Blobs::in_memory(true), clock());
+    let (blobs, (clock, context)) = (ScriptedBlobs::in_memory(true), clock());
     let script = blobs.script.clone();
     let breaker = CircuitBreaker::new();
     let blobs = breaker.around_blobs(blobs, &context);
     let head = || kind(block_on(blobs.head(&blob(1))));
-    script.fail([Failure::before(ErrorKind::Unavailable); 4]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable); 4]);
     assert_eq!([head(), head(), head(), head()], [Some(ErrorKind::Unavailable); 4]);
     assert_eq!(head(), None, "a success in between begins the count anew");
     let kinds =
         [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Storage, ErrorKind::Metadata, ErrorKind::Storage];
-    script.fail(kinds.map(Failure::before));
+    script.fail_next(kinds.map(Failure::before));
     assert_eq!(kinds.map(|_| head()), kinds.map(Some));
     script.calls();
     assert_eq!(state(&breaker), CircuitState::Open);
     clock.advance(Duration::from_micros(59_999_999));
     let error = block_on(blobs.list(None, 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CircuitOpen);
-    assert!(error.to_string().contains("scripted memory:"), "{error}");
+    assert!(error.to_string().contains("scripted(memory:)"), "{error}");
     assert_eq!(script.calls(), [""; 0], "nobody asked the backend");
 
     clock.advance(Duration::from_micros(1));
     assert_eq!(state(&breaker), CircuitState::HalfOpen);
-    script.fail([Failure::before(ErrorKind::Timeout)]);
+    script.fail_next([Failure::before(ErrorKind::Timeout)]);
     assert_eq!(head(), Some(ErrorKind::Timeout));
     assert_eq!(state(&breaker), CircuitState::Open, "one failed probe opens it again");
     assert_eq!(head(), Some(ErrorKind::CircuitOpen));
@@ -61,11 +61,11 @@ fn five_failures_in_a_row_open_it_for_a_minute() {
 
 #[test]
 fn of_five_callers_one_probes() {
-    let (index, (clock, context)) = (Index::in_memory(true), clock());
+    let (index, (clock, context)) = (ScriptedMetadata::in_memory(true), clock());
     let script = index.script.clone();
     let breaker = CircuitBreaker::new().threshold(1);
     let index = breaker.around_metadata(index, &context);
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(index.stats()).unwrap_err();
     script.calls();
     clock.advance(Duration::from_secs(60));
@@ -79,7 +79,7 @@ fn of_five_callers_one_probes() {
         }
         assert_eq!(state(&breaker), CircuitState::HalfOpen);
         assert_eq!(script.calls(), ["stats"]);
-        script.release();
+        script.heal();
         callers.into_iter().map(|caller| caller.join().unwrap()).filter(Option::is_some).collect::<Vec<_>>()
     });
     assert_eq!(refused, [Some(ErrorKind::CircuitOpen); 4]);
@@ -89,7 +89,7 @@ fn of_five_callers_one_probes() {
 
 #[test]
 fn errors_of_the_caller_say_nothing_of_the_backend() {
-    let (blobs, (clock, context)) = (Blobs::in_memory(true), clock());
+    let (blobs, (clock, context)) = (ScriptedBlobs::in_memory(true), clock());
     let script = blobs.script.clone();
     let breaker = CircuitBreaker::new().threshold(2);
     let blobs = breaker.around_blobs(blobs, &context);
@@ -108,7 +108,7 @@ fn errors_of_the_caller_say_nothing_of_the_backend() {
         ErrorKind::CircuitOpen,
     ];
     for wrong in theirs {
-        script.fail([Failure::before(wrong); 3]);
+        script.fail_next([Failure::before(wrong); 3]);
         for _ in 0..3 {
             assert_eq!(kind(block_on(blobs.head(&blob(1)))), Some(wrong));
         }
@@ -116,13 +116,13 @@ fn errors_of_the_caller_say_nothing_of_the_backend() {
     assert_eq!(state(&breaker), CircuitState::Closed);
     // Nor do they clear the count, and a probe that ends so leaves its place.
     let [sick, wrong] = [ErrorKind::Unavailable, ErrorKind::Conflict].map(Failure::before);
-    script.fail([sick, wrong, sick]);
+    script.fail_next([sick, wrong, sick]);
     for _ in 0..3 {
         block_on(blobs.head(&blob(1))).unwrap_err();
     }
     assert_eq!(state(&breaker), CircuitState::Open);
     clock.advance(Duration::from_secs(60));
-    script.fail([wrong]);
+    script.fail_next([wrong]);
     assert_eq!(kind(block_on(blobs.head(&blob(1)))), Some(ErrorKind::Conflict));
     assert_eq!(state(&breaker), CircuitState::HalfOpen);
     assert_eq!(kind(block_on(blobs.head(&blob(1)))), None);
@@ -130,11 +130,11 @@ fn errors_of_the_caller_say_nothing_of_the_backend() {
 
 #[test]
 fn a_probe_that_is_cancelled_leaves_its_place() {
-    let (blobs, (clock, context)) = (Blobs::in_memory(false), clock());
+    let (blobs, (clock, context)) = (ScriptedBlobs::in_memory(false), clock());
     let script = blobs.script.clone();
     let breaker = CircuitBreaker::new().threshold(1);
     let blobs = breaker.around_blobs(blobs, &context);
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(blobs.head(&blob(1))).unwrap_err();
     clock.advance(Duration::from_secs(60));
     script.hold();
@@ -144,14 +144,14 @@ fn a_probe_that_is_cancelled_leaves_its_place() {
         assert!(probe.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(kind(block_on(blobs.head(&blob(1)))), Some(ErrorKind::CircuitOpen));
     }
-    script.release();
+    script.heal();
     assert_eq!(kind(block_on(blobs.head(&blob(1)))), None, "the next one probes");
     assert_eq!(breaker.circuits()[0].probes, 2);
 }
 
 #[test]
 fn what_began_before_it_opened_says_nothing_afterwards() {
-    let (blobs, (clock, context)) = (Blobs::in_memory(false), clock());
+    let (blobs, (clock, context)) = (ScriptedBlobs::in_memory(false), clock());
     let script = blobs.script.clone();
     let breaker = CircuitBreaker::new().threshold(1);
     let blobs = breaker.around_blobs(blobs, &context);
@@ -161,15 +161,15 @@ fn what_began_before_it_opened_says_nothing_afterwards() {
     for call in &mut late {
         assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
-    script.release();
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.heal();
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(blobs.head(&id)).unwrap_err();
     let [success, failure] = late;
     assert!(block_on(success).is_ok());
     assert_eq!(state(&breaker), CircuitState::Open, "a late success closes nothing");
     clock.advance(Duration::from_secs(60));
     assert_eq!(kind(block_on(blobs.head(&id))), None);
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(failure).unwrap_err();
     assert_eq!(state(&breaker), CircuitState::Closed, "a late failure opens nothing");
 }
@@ -179,24 +179,26 @@ fn handles_of_one_server_can_share_a_circuit() {
     let (_, context) = clock();
     for shared in [false, true] {
         let breaker = CircuitBreaker::new().threshold(1).shared(shared);
-        let (one, other) = (Blobs::in_memory(true), Blobs::in_memory(true));
-        one.script.down(ErrorKind::Unavailable);
+        let (one, other) = (ScriptedBlobs::in_memory(true), ScriptedBlobs::in_memory(true));
+        one.script.fail(ErrorKind::Unavailable);
+        let inner = one.inner();
         let (one, other) = (breaker.around_blobs(one, &context), breaker.around_blobs(other, &context));
         block_on(one.head(&blob(1))).unwrap_err();
         let expected = shared.then_some(ErrorKind::CircuitOpen);
         assert_eq!(kind(put(&*other, blob(1), &b"bytes"[..].into())), expected);
         assert_eq!(breaker.circuits().len(), if shared { 1 } else { 2 });
-        assert_eq!(kind(block_on(one.close())), Some(ErrorKind::Unavailable), "closing always passes");
+        block_on(one.close()).unwrap();
+        assert!(block_on(inner.head(&blob(1))).is_err(), "closing always passes");
     }
 }
 
 #[test]
 fn a_clock_that_is_set_back_does_not_keep_it_open() {
-    let (blobs, (clock, context)) = (Blobs::in_memory(true), clock());
+    let (blobs, (clock, context)) = (ScriptedBlobs::in_memory(true), clock());
     let script = blobs.script.clone();
     let breaker = CircuitBreaker::new().threshold(1);
     let blobs = breaker.around_blobs(blobs, &context);
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(blobs.head(&blob(1))).unwrap_err();
     clock.set(NOW.before(Duration::from_hours(24 * 365)));
     assert_eq!(kind(block_on(blobs.head(&blob(1)))), Some(ErrorKind::CircuitOpen));

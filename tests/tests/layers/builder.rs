@@ -1,11 +1,11 @@
 //! Layers that are given to builders: their order, what they print, and what is wrong with them.
 
-use crate::script::{Blobs, Failure};
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness::storage::layers::{Cached, CircuitBreaker, Failover, Retry, Timeout};
 use cacheness::sync::{BlobStore, Cache};
 use cacheness::{ErrorKind, future};
 use cacheness_storage::{BlobBackend, OpenContext, block_on};
+use cacheness_tests::scripted::{Failure, ScriptedBlobs};
 use std::time::Duration;
 
 #[test]
@@ -77,8 +77,14 @@ fn no_layer_prints_a_secret() {
         format!("{:?}", Failover::to_url("hush")),
         format!("{:?}", Cached::in_url(url)),
         format!("{:?}", Cached::in_url("hush")),
-        format!("{:?}", block_on(Cached::in_url(url).around_blobs(Blobs::in_memory(true), &OpenContext::new()))),
-        format!("{:?}", block_on(Failover::to_url(url).around_blobs(Blobs::in_memory(true), &OpenContext::new()))),
+        format!(
+            "{:?}",
+            block_on(Cached::in_url(url).around_blobs(ScriptedBlobs::in_memory(true), &OpenContext::new()))
+        ),
+        format!(
+            "{:?}",
+            block_on(Failover::to_url(url).around_blobs(ScriptedBlobs::in_memory(true), &OpenContext::new()))
+        ),
         format!("{:?}", Cache::builder().layer_blobs(Failover::to_url(url)).layer(Timeout::new())),
     ] {
         assert!(!text.contains("hush"), "{text}");
@@ -87,14 +93,14 @@ fn no_layer_prints_a_secret() {
 
 #[test]
 fn a_layered_store_rides_out_what_a_bare_one_reports() {
-    let blobs = Blobs::in_memory(true);
+    let blobs = ScriptedBlobs::in_memory(true);
     let script = blobs.script.clone();
     let retry = Retry::new().initial(Duration::from_micros(1));
     let store = BlobStore::builder().metadata("memory:").blob_backend(blobs).layer(retry.clone()).open().unwrap();
     let value = cacheness_tests::noise(100_000);
-    script.fail([Failure::before(ErrorKind::Unavailable); 2]);
+    script.fail_next([Failure::before(ErrorKind::Unavailable); 2]);
     store.put("key", &value).unwrap();
-    script.fail([Failure::before(ErrorKind::Timeout); 3]);
+    script.fail_next([Failure::before(ErrorKind::Timeout); 3]);
     assert!(store.get("key").unwrap() == Some(value));
     assert_eq!((retry.stats().recovered, retry.stats().retries), (2, 5));
 }

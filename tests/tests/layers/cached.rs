@@ -1,11 +1,11 @@
 //! What local copies answer, how many there are, and what passes them.
 
-use crate::script::{Blobs, Failure, Script};
 use crate::{noise, put, read, read_with};
 use cacheness::backends::fs::{FsBlobs, FsConfig};
 use cacheness_storage::layers::{Cached, CachedStats};
 use cacheness_storage::{BlobBackend, BlobId, Bytes, ErrorKind, GetBlob, OpenContext, Payload, Result, block_on};
 use cacheness_testkit::records::blob;
+use cacheness_tests::scripted::{Failure, Script, ScriptedBlobs};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
     pub(crate) remote: Arc<dyn BlobBackend>,
-    pub(crate) script: Arc<Script>,
+    pub(crate) script: Script,
     pub(crate) cached: Cached,
     pub(crate) blobs: Arc<dyn BlobBackend>,
 }
@@ -28,7 +28,7 @@ impl Place {
 
     pub(crate) fn with(limit: u64, blocking: bool, set: impl FnOnce(Cached) -> Cached) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::in_memory(blocking);
+        let blobs = ScriptedBlobs::in_memory(blocking);
         let (remote, script) = (blobs.inner(), blobs.script.clone());
         let cached = set(Cached::in_backend(local(dir.path()), limit));
         let blobs = block_on(cached.around_blobs(blobs, &OpenContext::new())).unwrap();
@@ -89,7 +89,7 @@ fn the_second_read_asks_nobody() {
             for _ in 0..2 {
                 assert!(read(&*place.blobs, blob(1)).unwrap() == Some(bytes.clone()), "{size} bytes");
             }
-            assert_eq!(place.script.calls(), ["get"]);
+            assert_eq!(place.script.calls(), ["blob get"]);
             let stats = place.stats();
             assert_eq!((stats.hits, stats.misses, stats.copies), (1, 1, 1));
             assert_eq!((stats.bytes, stats.failures), (taken(place.dir.path()), 0));
@@ -105,7 +105,7 @@ fn a_value_read_without_its_trailer_makes_a_whole_copy() {
     place.elsewhere(blob(1), &bytes);
     let value = GetBlob::first(499_000);
     assert!(read_with(&*place.blobs, blob(1), value.clone()).unwrap() == Some(bytes.slice(..499_000)));
-    assert_eq!(place.script.calls(), ["get"]);
+    assert_eq!(place.script.calls(), ["blob get"]);
     assert!(read_with(&*place.blobs, blob(1), value).unwrap() == Some(bytes.slice(..499_000)));
     let backwards = std::ops::Range { start: 9, end: 3 };
     for range in [0..0, 0..1, 5..99, 499_999..500_000, 499_999..u64::MAX, 500_000..u64::MAX, backwards] {
@@ -144,7 +144,7 @@ fn the_marker_and_what_bypasses_copies_come_from_the_remote() {
         options.bypass_copies = true;
         read_with(&*place.blobs, blob(1), options).unwrap();
     }
-    assert_eq!(place.script.calls(), ["get"; 4]);
+    assert_eq!(place.script.calls(), ["blob get"; 4]);
     put(&*place.blobs, blob(2), &bytes).unwrap();
     block_on(place.blobs.delete(&[BlobId::STORE])).unwrap();
     put(&*place.blobs, BlobId::STORE, &bytes).unwrap();
@@ -153,7 +153,10 @@ fn the_marker_and_what_bypasses_copies_come_from_the_remote() {
         block_on(place.blobs.head(&blob(2))).unwrap().unwrap();
         assert_eq!(block_on(place.blobs.list(None, 10)).unwrap().len(), 3);
     }
-    assert_eq!(place.script.calls(), ["put", "delete", "put", "head", "list", "head", "list"]);
+    assert_eq!(
+        place.script.calls(),
+        ["blob put", "blob delete", "blob put", "blob head", "blob list", "blob head", "blob list"]
+    );
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn a_put_makes_a_copy_unless_that_is_off() {
         assert_eq!(place.script.calls().is_empty(), write_through);
     }
     let place = Place::new(1 << 30, true);
-    place.script.fail([Failure::before(ErrorKind::Unavailable)]);
+    place.script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     put(&*place.blobs, blob(1), &noise(10)).unwrap_err();
     assert_eq!(taken(place.dir.path()), 0, "what was not stored has no copy");
 }
@@ -204,7 +207,7 @@ fn copies_survive_a_restart_and_the_oldest_go_first() {
         copy.set_modified(written).unwrap();
     }
     block_on(place.blobs.close()).unwrap();
-    let remote = Blobs::in_memory(true);
+    let remote = ScriptedBlobs::in_memory(true);
     let script = remote.script.clone();
     let cached = Cached::in_backend(local(place.dir.path()), 10_000_u64);
     let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
@@ -226,12 +229,12 @@ fn many_callers_of_a_blob_fetch_it_once() {
         std::thread::scope(|scope| {
             let callers: Vec<_> = (0..8).map(|_| scope.spawn(|| read(&*place.blobs, blob(1)).unwrap())).collect();
             place.script.wait_inside(1);
-            place.script.release();
+            place.script.heal();
             for caller in callers {
                 assert!(caller.join().unwrap() == Some(bytes.clone()));
             }
         });
-        assert_eq!(place.script.calls(), ["get"], "blocking: {blocking}");
+        assert_eq!(place.script.calls(), ["blob get"], "blocking: {blocking}");
     }
 }
 
@@ -239,7 +242,7 @@ fn many_callers_of_a_blob_fetch_it_once() {
 fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves_and_at_once() {
     // Neither blocks, so that nothing hops and each poll leads as far as it can.
     let (remote, script) = scripted_remote();
-    let cached = Cached::in_backend(Blobs::in_memory(false), 10_000_u64);
+    let cached = Cached::in_backend(ScriptedBlobs::in_memory(false), 10_000_u64);
     let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
     let id = blob(1);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -253,8 +256,8 @@ fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves_and_at_once() {
         assert!(poll_all(&mut callers).is_none());
     }
     assert_eq!(script.inside(), 1);
-    script.fail([Failure::before(ErrorKind::Unavailable)]);
-    script.release();
+    script.fail_next([Failure::before(ErrorKind::Unavailable)]);
+    script.heal();
     let failed = poll_all(&mut callers[..1]).unwrap();
     assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
     drop(callers.remove(0));
@@ -263,7 +266,7 @@ fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves_and_at_once() {
         assert!(poll_all(&mut callers).is_none());
     }
     assert_eq!(script.inside(), 3);
-    script.release();
+    script.heal();
     for caller in callers {
         assert!(block_on(caller).unwrap().is_some());
     }
@@ -272,7 +275,7 @@ fn those_who_waited_for_a_fetch_that_failed_ask_for_themselves_and_at_once() {
 #[test]
 fn a_local_place_that_blocks_is_asked_elsewhere_while_the_remote_does_not() {
     for blocking in [true, false] {
-        let (remote, copies) = (Blobs::in_memory(blocking), Blobs::in_memory(true));
+        let (remote, copies) = (ScriptedBlobs::in_memory(blocking), ScriptedBlobs::in_memory(true));
         let script = copies.script.clone();
         let cached = Cached::in_backend(copies, 10_000_u64);
         let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
@@ -285,8 +288,8 @@ fn a_local_place_that_blocks_is_asked_elsewhere_while_the_remote_does_not() {
 /// A get that is under way.
 type Get<'a> = Pin<Box<dyn Future<Output = Result<Option<Payload>>> + Send + 'a>>;
 
-fn scripted_remote() -> (Blobs, Arc<Script>) {
-    let remote = Blobs::in_memory(false);
+fn scripted_remote() -> (ScriptedBlobs, Script) {
+    let remote = ScriptedBlobs::in_memory(false);
     put(&*remote.inner(), blob(1), &noise(10)).unwrap();
     let script = remote.script.clone();
     (remote, script)
@@ -311,7 +314,7 @@ fn what_is_deleted_goes_from_both_and_a_fetch_under_way_makes_no_copy() {
         std::thread::yield_now();
     }
     block_on(place.remote.delete(&[blob(3)])).unwrap();
-    place.script.release();
+    place.script.heal();
     let copies = place.remote.clone();
     put(&*copies, blob(3), &noise(10)).unwrap();
     block_on(place.blobs.delete(&[blob(3)])).unwrap();
@@ -321,7 +324,7 @@ fn what_is_deleted_goes_from_both_and_a_fetch_under_way_makes_no_copy() {
 
     // Deleted or not, what the remote did not say stays no copy.
     put(&*place.blobs, blob(4), &noise(10)).unwrap();
-    place.script.fail([Failure::before(ErrorKind::Unavailable)]);
+    place.script.fail_next([Failure::before(ErrorKind::Unavailable)]);
     block_on(place.blobs.delete(&[blob(4)])).unwrap_err();
     assert!(!file(place.dir.path(), blob(4)).exists());
 }
@@ -331,7 +334,7 @@ fn a_directory_in_which_a_store_keeps_its_blobs_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     put(&local(dir.path()), BlobId::STORE, &noise(32)).unwrap();
     let cached = Cached::in_backend(local(dir.path()), 1000_u64);
-    let error = block_on(cached.around_blobs(Blobs::in_memory(true), &OpenContext::new())).unwrap_err();
+    let error = block_on(cached.around_blobs(ScriptedBlobs::in_memory(true), &OpenContext::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ForeignStore);
 }
 

@@ -1,13 +1,13 @@
 //! Local copies that vanished or were damaged, and local places that fail: nobody above notices.
 
 use crate::cached::{Place, file, local, taken};
-use crate::script::Blobs;
 use crate::{noise, put, read};
 use cacheness::backends::sqlite::{SqliteConfig, SqliteMetadata};
 use cacheness_storage::layers::Cached;
 use cacheness_storage::sync::BlobStore;
 use cacheness_storage::{BlobBackend, ErrorKind, OpenContext, block_on};
 use cacheness_testkit::records::blob;
+use cacheness_tests::scripted::ScriptedBlobs;
 use std::fs;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn a_copy_that_vanished_is_fetched_again() {
     fs::remove_file(file(place.dir.path(), blob(1))).unwrap();
     place.script.calls();
     assert!(read(&*place.blobs, blob(1)).unwrap() == Some(noise(1000)));
-    assert_eq!(place.script.calls(), ["get"]);
+    assert_eq!(place.script.calls(), ["blob get"]);
     assert!(file(place.dir.path(), blob(1)).exists());
     fs::remove_dir_all(place.dir.path().join("copies")).unwrap();
     assert!(read(&*place.blobs, blob(1)).unwrap() == Some(noise(1000)), "the whole directory is gone");
@@ -47,7 +47,7 @@ fn a_damaged_copy_is_fetched_again() {
             fs::write(&path, damage).unwrap();
             place.script.calls();
             assert!(read(&*place.blobs, blob(1)).unwrap() == Some(one.clone()), "damage {n} of {size} bytes");
-            assert_eq!(place.script.calls(), ["get"], "damage {n} of {size} bytes");
+            assert_eq!(place.script.calls(), ["blob get"], "damage {n} of {size} bytes");
             assert!(fs::read(&path).unwrap() == whole, "damage {n} of {size} bytes is not repaired");
         }
         assert_eq!(place.stats().damaged, count);
@@ -58,12 +58,12 @@ fn a_damaged_copy_is_fetched_again() {
 #[test]
 fn a_local_place_that_fails_fails_nothing() {
     for kind in [ErrorKind::OutOfSpace, ErrorKind::Storage, ErrorKind::Permission, ErrorKind::Unavailable] {
-        let (remote, copies) = (Blobs::in_memory(true), Blobs::in_memory(true));
+        let (remote, copies) = (ScriptedBlobs::in_memory(true), ScriptedBlobs::in_memory(true));
         let (script, inner) = (copies.script.clone(), remote.inner());
         let cached = Cached::in_backend(copies, 10_000_u64);
         let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
         put(&*inner, blob(1), &noise(1000)).unwrap();
-        script.down(kind);
+        script.fail(kind);
         for _ in 0..2 {
             assert!(read(&*blobs, blob(1)).unwrap() == Some(noise(1000)));
         }
@@ -72,7 +72,7 @@ fn a_local_place_that_fails_fails_nothing() {
         let stats = cached.stats();
         assert!(stats.failures > 0);
         assert_eq!((stats.hits, stats.misses, stats.bytes), (0, 2, 0));
-        script.down(None);
+        script.heal();
         for _ in 0..2 {
             assert!(read(&*blobs, blob(1)).unwrap() == Some(noise(1000)));
         }
@@ -85,7 +85,7 @@ fn a_local_place_that_fails_fails_nothing() {
 fn a_full_local_disk_fails_nothing() {
     const TEST: &str = "cached_damage::a_full_local_disk_fails_nothing";
     cacheness_testkit::full_disk::run(TEST, 1024, |disk| {
-        let remote = Blobs::in_memory(true);
+        let remote = ScriptedBlobs::in_memory(true);
         let cached = Cached::in_backend(local(disk), 1_u64 << 30);
         let blobs = block_on(cached.around_blobs(remote, &OpenContext::new())).unwrap();
         for n in 1..=8 {

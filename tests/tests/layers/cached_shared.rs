@@ -1,11 +1,11 @@
 //! Several processes use one directory of local copies.
 
 use crate::cached::{Place, file, taken};
-use crate::script::Blobs;
 use crate::{noise, put, read};
 use cacheness_storage::layers::Cached;
 use cacheness_storage::{BlobBackend, OpenContext, block_on};
 use cacheness_testkit::records::blob;
+use cacheness_tests::scripted::ScriptedBlobs;
 use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ const PUTS: u64 = 300;
 fn work(dir: &Path, first: u64) {
     let cached = Cached::in_backend(crate::cached::local(dir), LIMIT);
     let blobs: Arc<dyn BlobBackend> =
-        block_on(cached.around_blobs(Blobs::in_memory(true), &OpenContext::new())).unwrap();
+        block_on(cached.around_blobs(ScriptedBlobs::in_memory(true), &OpenContext::new())).unwrap();
     for n in first..first + PUTS {
         put(&*blobs, blob(n), &noise(1000 + n as usize)).unwrap();
         let back = first + (n - first) / 2;

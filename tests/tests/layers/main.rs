@@ -9,8 +9,8 @@ mod cached_damage;
 mod cached_shared;
 mod conformance;
 mod failover;
+mod naps;
 mod retry;
-mod script;
 mod timeout;
 
 use cacheness_storage::{BlobBackend, BlobId, Body, Bytes, GetBlob, PutBlob, Result, Staged, block_on};

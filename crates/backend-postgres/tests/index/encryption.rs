@@ -1,8 +1,11 @@
-//! What `sslmode` asks of a server, by one that proves who it is and then refuses everybody.
+//! What `sslmode` asks of a server: by one that proves who it is and then refuses everybody, and by a PostgreSQL that lets
+//! nobody in without TLS.
 
 use crate::common::{TOKIO, context};
 use cacheness_backend_postgres::PostgresMetadata;
-use cacheness_storage::{BackendUrl, Error, ErrorKind};
+use cacheness_storage::{BackendUrl, Error, ErrorKind, Fields, MetadataBackend, OnUnmet, Result};
+use cacheness_testkit::records::sample;
+use cacheness_testkit::services::PrivatePostgres;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -11,7 +14,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
+use std::{fs, thread};
+use tokio_postgres::NoTls;
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
@@ -118,4 +122,81 @@ fn files_that_hold_no_certificate_are_named() {
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(name), "{error}");
     }
+}
+
+/// A PostgreSQL that takes encrypted connections only, from those of its users who know their password and, if they are
+/// `client`, show a certificate that says so.
+fn encrypted_postgres() -> PrivatePostgres {
+    let mut postgres = PrivatePostgres::start();
+    TOKIO.block_on(async {
+        let (client, connection) = tokio_postgres::connect(&postgres.url(), NoTls).await.unwrap();
+        TOKIO.spawn(connection);
+        let role = "CREATE ROLE client LOGIN PASSWORD 'hush'; GRANT CREATE ON DATABASE postgres TO client";
+        client.batch_execute(role).await.unwrap();
+    });
+    for name in ["ca.pem", "server.pem", "server.key"] {
+        postgres.write_file(name, &fs::read_to_string(file(name)).unwrap());
+    }
+    for line in ["ssl = on", "ssl_ca_file = 'ca.pem'", "ssl_cert_file = 'server.pem'", "ssl_key_file = 'server.key'"] {
+        postgres.configure(line);
+    }
+    postgres.write_file(
+        "pg_hba.conf",
+        "hostssl all client 127.0.0.1/32 scram-sha-256 clientcert=verify-full\n\
+        hostssl all all 127.0.0.1/32 scram-sha-256\n",
+    );
+    postgres.stop();
+    postgres.start_again();
+    postgres
+}
+
+/// Opens a store of a PostgreSQL, puts a record and reads it.
+fn works(url: &str, options: &str) -> Result<()> {
+    TOKIO.block_on(async {
+        let url: BackendUrl = format!("{url}?{options}").parse().unwrap();
+        let store = PostgresMetadata::open(&url, &context()).await?;
+        store.commit(vec![crate::put(sample("key"))], OnUnmet::Abort).await?;
+        assert_eq!(store.get(&["key".into()], Fields::ALL).await?, [Some(sample("key"))]);
+        store.close().await
+    })
+}
+
+/// The line that says why a store cannot be opened.
+fn refused(url: &str, options: &str) -> (ErrorKind, String) {
+    let error = works(url, options).unwrap_err();
+    let line = error.to_string();
+    assert!(!line.contains('\n') && !error.is_retryable(), "{line}");
+    (error.kind(), line)
+}
+
+#[test]
+fn a_postgresql_that_demands_encryption_and_certificates_gets_both() {
+    let postgres = encrypted_postgres();
+    let by_address = postgres.url();
+    let by_name = by_address.replace("127.0.0.1", "localhost");
+    let (ca, other) = (file("ca.pem"), file("other-ca.pem"));
+    let full = |root: &PathBuf| format!("sslmode=verify-full&sslrootcert={}", root.display());
+
+    works(&by_address, "sslmode=prefer").unwrap();
+    works(&by_address, "sslmode=require").unwrap();
+    works(&by_address, &format!("sslmode=verify-ca&sslrootcert={}", ca.display())).unwrap();
+    works(&by_name, &full(&ca)).unwrap();
+
+    for (url, root, reason) in [(&by_name, &other, "UnknownIssuer"), (&by_address, &ca, "not valid for name")] {
+        let (kind, line) = refused(url, &full(root));
+        assert_eq!(kind, ErrorKind::Config, "{line}");
+        assert!(line.contains("certificate") && line.contains(reason), "{line}");
+    }
+    let (kind, line) = refused(&by_name, "sslmode=disable");
+    assert_eq!(kind, ErrorKind::Permission, "{line}");
+    assert!(line.contains("no encryption") && line.contains("sslmode"), "{line}");
+
+    let client = by_address.replace(by_address.split_once('@').unwrap().0, "postgres://client:hush");
+    let shown =
+        format!("&sslmode=verify-ca&sslcert={}&sslkey={}", file("client.pem").display(), file("client.key").display());
+    let trusted = format!("schema=of_client&sslrootcert={}", ca.display());
+    works(&client, &format!("{trusted}{shown}")).unwrap();
+    let (kind, line) = refused(&client, &format!("{trusted}&sslmode=verify-ca"));
+    assert_eq!(kind, ErrorKind::Permission, "{line}");
+    assert!(line.contains("certificate"), "{line}");
 }

@@ -9,6 +9,7 @@ mod faults;
 mod listening;
 mod opening;
 mod schema;
+mod wire;
 
 use cacheness_backend_postgres::PostgresMetadata;
 use cacheness_storage::{Change, Condition, MetadataBackend, Record};

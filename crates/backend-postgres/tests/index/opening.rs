@@ -7,8 +7,10 @@ use cacheness_storage::{
     Query,
 };
 use cacheness_testkit::records::sample;
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use crate::{put, remove};
 
@@ -34,28 +36,49 @@ fn database() -> String {
     server.rsplit_once('/').unwrap().1.to_owned()
 }
 
+/// Set in the processes that open a store at once: its URL.
+const OPENING: &str = "CACHENESS_TEST_OPENING";
+
 #[test]
-fn many_that_open_at_once_make_one_store() {
+fn ten_processes_that_open_at_once_make_one_store() {
+    const OWN_NAME: &str = "opening::ten_processes_that_open_at_once_make_one_store";
+    if let Ok(url) = env::var(OPENING) {
+        return TOKIO.block_on(open_when_told(&url));
+    }
     let schema = Schema::new();
-    let start = Barrier::new(10);
-    thread::scope(|scope| {
-        for n in 0..10 {
-            let (schema, start) = (&schema, &start);
-            scope.spawn(move || {
-                start.wait();
-                TOKIO.block_on(async {
-                    let store = schema.open("&pool_size=2").await.unwrap();
-                    let outcomes = store.commit(vec![put(sample(&format!("{n}")))], OnUnmet::Abort).await.unwrap();
-                    assert!(outcomes.iter().all(Outcome::is_applied));
-                });
-            });
-        }
-    });
+    let url = format!("{}?schema={}&pool_size=2", cacheness_testkit::services::postgres(), schema.name);
+    let mut processes: Vec<Child> = (0..10)
+        .map(|_| {
+            let mut command = Command::new(env::current_exe().unwrap());
+            command.args(["--exact", OWN_NAME, "--nocapture"]).env(OPENING, &url);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    // What they say later needs somewhere to go.
+    let mut outputs: Vec<_> =
+        processes.iter_mut().map(|process| BufReader::new(process.stdout.take().unwrap()).lines()).collect();
+    assert!(outputs.iter_mut().all(|lines| lines.any(|line| line.unwrap().ends_with(READY))));
+    processes.iter_mut().for_each(|process| drop(process.stdin.take()));
+    let ends: Vec<_> = processes.iter_mut().map(|process| process.wait().unwrap().success()).collect();
+    assert_eq!(ends, [true; 10]);
     TOKIO.block_on(async {
         assert_eq!(schema.ask("SELECT count(*) FROM {schema}.cacheness_migrations").await, ["1"]);
         assert_eq!(schema.ask("SELECT count(*) FROM {schema}.cacheness_totals").await, ["64"]);
         assert_eq!(schema.open("").await.unwrap().stats().await.unwrap().entries, 10);
     });
+}
+
+/// What a process says before it waits for its input to end.
+const READY: &str = "ready to open";
+
+#[allow(clippy::print_stdout)]
+async fn open_when_told(url: &str) {
+    println!("{READY}");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let store = PostgresMetadata::open(&url.parse().unwrap(), &context()).await.unwrap();
+    let own = sample(&std::process::id().to_string());
+    let outcomes = store.commit(vec![put(own)], OnUnmet::Abort).await.unwrap();
+    assert!(outcomes.iter().all(Outcome::is_applied));
 }
 
 #[test]

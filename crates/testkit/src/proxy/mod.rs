@@ -151,6 +151,13 @@ impl Proxy {
         self.shared.bytes(direction)
     }
 
+    /// How many round trips there were so far: how often a client sent something first, or after it was answered. One client on
+    /// one connection has no fewer than it needs; it has more when it sends without waiting and its answers are quicker than
+    /// its next bytes, which a [`Fault::Delay`] of the replies prevents.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips()
+    }
+
     /// How often a fault struck so far, refused connections apart, which nobody sees.
     pub fn strikes(&self) -> u64 {
         self.shared.strikes()

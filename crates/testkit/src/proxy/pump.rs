@@ -49,6 +49,7 @@ impl<'a> Pump<'a> {
     fn requests(&mut self) -> io::Result<()> {
         let mut requester = Requester::new();
         while let Some(bytes) = self.read()? {
+            self.connection.shared().sent(Direction::Requests);
             for stretch in requester.divide(&bytes) {
                 let bytes = match stretch {
                     Stretch::Bytes(bytes) => bytes,
@@ -181,6 +182,9 @@ impl<'a> Pump<'a> {
             let Portion { count, is_last, pace } =
                 shared.faults(|faults| faults.portion(number, direction, bytes.len()));
             let (now, later) = bytes.split_at(count);
+            if direction == Direction::Replies {
+                shared.sent(direction);
+            }
             write(self.connection, self.to, now)?;
             shared.forwarded(direction, count);
             if is_last {

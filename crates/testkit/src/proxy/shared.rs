@@ -29,6 +29,9 @@ struct State {
     faults: Faults,
     open: HashMap<u64, Arc<Connection>>,
     heads: VecDeque<RequestHead>,
+    /// What was sent last, by whomever.
+    last: Option<Direction>,
+    round_trips: u64,
     is_closed: bool,
 }
 
@@ -139,6 +142,19 @@ impl Shared {
 
     pub(super) fn strikes(&self) -> u64 {
         self.state().faults.strikes()
+    }
+
+    /// Something was sent. Requests are told before they are forwarded, and so are replies: what a client sends because of a
+    /// reply is told behind it.
+    pub(super) fn sent(&self, direction: Direction) {
+        let mut state = self.state();
+        if state.last.replace(direction) != Some(direction) && direction == Direction::Requests {
+            state.round_trips += 1;
+        }
+    }
+
+    pub(super) fn round_trips(&self) -> u64 {
+        self.state().round_trips
     }
 
     pub(super) fn bytes(&self, direction: Direction) -> u64 {

@@ -44,6 +44,24 @@ fn bytes_go_both_ways_and_are_counted() {
 }
 
 #[test]
+fn round_trips_are_counted_and_what_does_not_wait_for_an_answer_is_none_of_its_own() {
+    let (_server, proxy) = echo();
+    let mut client = connect(proxy.address());
+    for count in 1..=3 {
+        assert!(echoed(&mut client, b"x"));
+        assert_eq!(proxy.round_trips(), count);
+    }
+    proxy.inject(Fault::Delay { direction: Direction::Replies, time: Duration::from_secs(60) });
+    for sent in 4..=5 {
+        client.write_all(b"x").unwrap();
+        until(|| proxy.bytes(Direction::Requests) == sent);
+    }
+    proxy.heal();
+    assert_eq!(receive(&mut client, 2), b"xx");
+    assert_eq!(proxy.round_trips(), 4);
+}
+
+#[test]
 fn a_url_leads_through_the_proxy() {
     let server = Server::echo();
     for (begin, end) in [("postgres://user:p%40ss@", "/database?sslmode=disable"), ("http://key:secret@", ""), ("", "")]

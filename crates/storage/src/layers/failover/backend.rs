@@ -39,12 +39,12 @@ impl Member {
         Self { backend, failures: Counter::default(), sick: AtomicBool::new(false) }
     }
 
-    /// Notes how a call went.
+    /// Notes how a call went; an error names the one that it is about.
     pub(super) fn note<T>(&self, result: Result<T>) -> Result<T> {
         let is_sick = result.as_ref().is_err_and(|error| is_sick(error.kind()));
         self.failures.add(u64::from(is_sick));
         self.sick.store(is_sick, Ordering::Relaxed);
-        result
+        result.map_err(|error| error.backend(&self.backend))
     }
 
     pub(super) fn stats(&self) -> MemberStats {

@@ -30,7 +30,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// the index remembers the blob as condemned, and the sweep deletes it again until all have done so. What is left in between
 /// is bytes without a record; since no name is used twice, nothing old can come back as a value.
 ///
-/// **A listing** needs all of them. Each name is told once.
+/// **A listing** needs all of them. Each name is told once. A sweep begins with one: while one of them is down it is an error
+/// that names it, and once it is back a sweep takes everything that is left anywhere.
 ///
 /// ```
 /// use cacheness_storage::layers::Failover;
