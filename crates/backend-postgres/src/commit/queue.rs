@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// How many statements with puts are under way at once before others wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 
 /// How many puts go together at most.
 const TOGETHER: usize = 64;

@@ -9,6 +9,7 @@ mod faults;
 mod listening;
 mod opening;
 mod schema;
+mod together;
 mod wire;
 
 use cacheness_backend_postgres::PostgresMetadata;
