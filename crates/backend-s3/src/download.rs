@@ -32,17 +32,21 @@ impl Bucket {
             return self.nothing(id, options.if_match).await;
         }
         let first = start..end.min(start.saturating_add(self.config.memory_limit));
-        let (info, pieces) = match self.fetch(id, first, options.if_match.as_deref(), None).await? {
-            Found::Part(info, pieces) => (*info, pieces),
+        let (info, begun) = match self.ask(id, &first, options.if_match.as_deref()).await? {
+            Found::Part(info, begun) => (info, begun),
             Found::Beyond => return self.nothing(id, options.if_match).await,
             Found::Missing => return Ok(None),
         };
-        let end = end.min(info.size);
-        if length(&pieces) == end.saturating_sub(start) {
-            return Ok(Some(Payload { info, body: Body::Bytes(joined(pieces)) }));
+        if end.min(info.size) > first.end {
+            let range = start..end.min(info.size);
+            let file = self.download(&info, range.clone(), (first, begun)).await?;
+            return Ok(file.map(|file| Payload { body: Body::File { file, size: range.end - start }, info: *info }));
         }
-        let file = self.download(&info, start..end, pieces).await?;
-        Ok(file.map(|file| Payload { body: Body::File { file, size: end - start }, info }))
+        Ok(match self.fetch(id, first, options.if_match.as_deref(), Some((info, begun)), None).await? {
+            Found::Part(info, pieces) => Some(Payload { info: *info, body: Body::Bytes(joined(pieces)) }),
+            Found::Beyond => return self.nothing(id, options.if_match).await,
+            Found::Missing => None,
+        })
     }
 
     /// An empty part of an object.
@@ -52,24 +56,33 @@ impl Bucket {
         Ok(Some(Payload { info: told.info, body: Body::Bytes(Bytes::new()) }))
     }
 
-    /// Reads a range into a file, of which the beginning came already; `None` when the object was deleted meanwhile.
-    async fn download(self: &Arc<Self>, info: &BlobInfo, range: Range<u64>, first: Vec<Bytes>) -> Result<Option<File>> {
+    /// Reads a range into a file, of which the beginning is on its way already; `None` when the object was deleted meanwhile.
+    async fn download(
+        self: &Arc<Self>,
+        info: &BlobInfo,
+        range: Range<u64>,
+        (first, begun): (Range<u64>, Transfer),
+    ) -> Result<Option<File>> {
         let (id, size) = (info.id, info.size);
         let Some(etag) = info.etag.clone() else {
             let message = "the store tells no entity tag, by which parts belong together";
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
-        let mut next = range.start + length(&first);
         let file = Sink::new(self.config.staging.clone()).await?;
-        file.write(0, first).await?;
+        let mut next = first.end;
+        let mut begun = Some((first, Some((Box::new(info.clone()), begun))));
         let mut parts = JoinSet::new();
         loop {
-            while next < range.end && parts.len() < self.config.concurrency {
-                let part = next..range.end.min(next + self.config.part_size);
+            while parts.len() < self.config.concurrency {
+                let (part, begun) = match begun.take() {
+                    Some(begun) => begun,
+                    None if next < range.end => (next..range.end.min(next + self.config.part_size), None),
+                    None => break,
+                };
                 next = part.end;
                 let (bucket, etag, file, offset) = (self.clone(), etag.clone(), file.clone(), part.start - range.start);
                 parts.spawn(async move {
-                    match bucket.fetch(&id, part, Some(&etag), Some((&file, offset))).await? {
+                    match bucket.fetch(&id, part, Some(&etag), begun, Some((&file, offset))).await? {
                         Found::Part(info, _) if info.size == size => Ok(true),
                         Found::Part(..) => Err(other_tag(&id)),
                         Found::Beyond | Found::Missing => Ok(false),
@@ -86,21 +99,25 @@ impl Bucket {
         file.into_file().await.map(Some)
     }
 
-    /// Fetches a range that is not empty, into memory or into a file from an offset on. A transfer that breaks off is begun
-    /// again.
+    /// Fetches a range that is not empty, and that may have been asked for, into memory or into a file from an offset on. A
+    /// transfer that breaks off is begun again.
     async fn fetch(
         &self,
         id: &BlobId,
         range: Range<u64>,
         if_match: Option<&str>,
+        mut begun: Option<(Box<BlobInfo>, Transfer)>,
         file: Option<(&Sink, u64)>,
     ) -> Result<Found<Vec<Bytes>>> {
         let mut attempts = 1;
         loop {
-            let (info, transfer) = match self.ask(id, &range, if_match).await? {
-                Found::Part(info, transfer) => (info, transfer),
-                Found::Beyond => return Ok(Found::Beyond),
-                Found::Missing => return Ok(Found::Missing),
+            let (info, transfer) = match begun.take() {
+                Some(begun) => begun,
+                None => match self.ask(id, &range, if_match).await? {
+                    Found::Part(info, transfer) => (info, transfer),
+                    Found::Beyond => return Ok(Found::Beyond),
+                    Found::Missing => return Ok(Found::Missing),
+                },
             };
             let taken = match file {
                 Some((file, offset)) => transfer.pour(file, offset).await.map(|()| Vec::new()),
@@ -115,7 +132,7 @@ impl Bucket {
     }
 
     /// Asks for a range that is not empty.
-    async fn ask(&self, id: &BlobId, range: &Range<u64>, if_match: Option<&str>) -> Result<Found<Transfer<'_>>> {
+    async fn ask(&self, id: &BlobId, range: &Range<u64>, if_match: Option<&str>) -> Result<Found<Transfer>> {
         let request = self.client.get_object().bucket(self.name()).key(self.layout.key(id));
         let asked = format!("bytes={}-{}", range.start, range.end - 1);
         let answer = match request.range(asked).set_if_match(if_match.map(str::to_owned)).send().await {
@@ -151,10 +168,6 @@ fn check_tag(id: &BlobId, wanted: Option<&str>, found: Option<&str>) -> Result<(
 fn content_range(header: &str) -> Option<(u64, u64)> {
     let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
-}
-
-fn length(pieces: &[Bytes]) -> u64 {
-    pieces.iter().map(|piece| piece.len() as u64).sum()
 }
 
 fn joined(mut pieces: Vec<Bytes>) -> Bytes {

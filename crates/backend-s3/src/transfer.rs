@@ -3,12 +3,14 @@
 use crate::bucket::Bucket;
 use crate::connect::stall_timeout;
 use crate::upload::blocking;
+use crate::usage::Meter;
 use aws_sdk_s3::primitives::ByteStream;
 use cacheness_storage::{Bytes, Error, ErrorKind, Result};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How many bytes of a transfer wait in memory to be written to a file.
 const WAITING: usize = 512 << 10;
@@ -30,26 +32,27 @@ impl From<Broken> for Error {
 }
 
 /// A body on its way, of which exactly so many bytes are still expected.
-pub(crate) struct Transfer<'a> {
-    bucket: &'a Bucket,
+pub(crate) struct Transfer {
+    meter: Arc<Meter>,
+    stall_timeout: Duration,
     body: ByteStream,
     expected: u64,
 }
 
-impl<'a> Transfer<'a> {
-    pub(crate) fn new(bucket: &'a Bucket, body: ByteStream, expected: u64) -> Self {
-        Self { bucket, body, expected }
+impl Transfer {
+    pub(crate) fn new(bucket: &Bucket, body: ByteStream, expected: u64) -> Self {
+        Self { meter: bucket.meter.clone(), stall_timeout: stall_timeout(&bucket.config), body, expected }
     }
 
     /// The next bytes.
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        let piece = match tokio::time::timeout(stall_timeout(&self.bucket.config), self.body.next()).await {
+        let piece = match tokio::time::timeout(self.stall_timeout, self.body.next()).await {
             Ok(Some(Ok(piece))) => piece,
             Ok(None) if self.expected == 0 => return Ok(None),
             Ok(Some(Err(_)) | None) => return Err(Broken::Transfer(cut_short())),
             Err(_) => return Err(Broken::Transfer(stood_still())),
         };
-        self.bucket.meter.received(piece.len() as u64);
+        self.meter.received(piece.len() as u64);
         self.expected = self.expected.checked_sub(piece.len() as u64).ok_or_else(|| {
             Broken::Transfer(Error::new(ErrorKind::Storage, "the store sent more than was asked for"))
         })?;

@@ -34,12 +34,14 @@ fn a_transfer_that_breaks_off_is_an_error_and_never_short() {
     common::run(async {
         for cut in [0, 1, SMALL - 1] {
             let (relay, store) = behind(usize::MAX, Act::Cut(cut)).await;
-            for id in [blob(1), blob(2)] {
+            // The large one travels in three parts at a time, and the first that fails is the end of all.
+            for (id, tries) in [(blob(1), 3..=3), (blob(2), 3..=9)] {
                 let begun = relay.count("GET", ".blob");
                 let error = store.get(&id, GetBlob::default()).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
                 assert!(error.is_retryable());
-                assert_eq!(relay.count("GET", ".blob") - begun, 3, "it is tried three times");
+                let tried = relay.count("GET", ".blob") - begun;
+                assert!(tries.contains(&tried), "it is tried three times: {tried}");
             }
         }
     });
