@@ -3,7 +3,7 @@
 use crate::common::{Schema, TOKIO, context};
 use crate::{put, remove};
 use cacheness_backend_postgres::PostgresMetadata;
-use cacheness_storage::{Change, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome};
+use cacheness_storage::{Change, Condition, EntryKey, Fields, MetadataBackend, OnUnmet, Outcome};
 use cacheness_testkit::proxy::{Direction, Fault, Proxy};
 use cacheness_testkit::records::sample;
 use cacheness_testkit::services;
@@ -76,6 +76,11 @@ fn a_call_takes_as_few_round_trips_as_it_can() {
         let watched = Watched::open().await;
         let (one, all) = (["key 0".into()], keys());
         assert_eq!(watched.fewest(async || watched.commit(vec![put(sample("key 0"))]).await).await, 1, "a put");
+        let with_lease = || {
+            let lease = Change::Remove { key: EntryKey::system("lease"), condition: Condition::Always };
+            vec![put(sample("key 0")), lease]
+        };
+        assert_eq!(watched.fewest(async || watched.commit(with_lease()).await).await, 1, "a put of a cache");
         assert_eq!(watched.fewest(async || watched.get(&one).await).await, 1, "a get");
         watched.commit(put_all()).await;
         assert_eq!(watched.fewest(async || watched.commit(put_all()).await).await, 2, "a commit of 100 changes");
