@@ -41,6 +41,9 @@ const OPTIONS: [&str; 7] = ["--json", "--list", "--no-peers", "--no-remote", "--
 /// What the names of workloads begin with that need a server.
 const REMOTE: [&str; 2] = ["pg_", "s3_"];
 
+/// How its tests are built: without the peers, which take long to compile.
+pub(crate) const TESTED: &[&str] = &["--locked", "--features", "remote"];
+
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (options, filters): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));

@@ -44,7 +44,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<()>
     let stranger = third_party::load(workspace)?;
     let endpoint = workspace.nested(services::ENDPOINT)?;
     let bench = workspace.nested(bench::DIRECTORY)?;
-    let nested = [&stranger, &endpoint, &bench].map(|nested| (nested, third_party::OPTIONS));
+    let nested = [(&stranger, third_party::OPTIONS), (&endpoint, third_party::OPTIONS), (&bench, bench::TESTED)];
     let all: Vec<_> = [(workspace, PROMISED)].into_iter().chain(nested).collect();
     let mut binaries = Binaries::default();
     for &(workspace, options) in &all {

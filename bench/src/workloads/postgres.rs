@@ -261,3 +261,22 @@ fn beside_sqlite(
     sqlite.close()?;
     schema.close()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn postgresql_and_sqlite_are_measured_side_by_side_alone_and_by_eight() {
+        let names = crate::workloads::all().filter_map(|workload| workload.name.strip_prefix("pg_vs_sqlite_"));
+        assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from(["get", "get_8", "put", "put_8"]));
+    }
+
+    #[test]
+    fn new_keys_of_different_subjects_and_calls_are_different() {
+        let keys: BTreeSet<_> = (1..4).flat_map(|subject| (0..100).map(move |call| new_key(subject, call))).collect();
+        let versions: BTreeSet<_> = keys.iter().map(|(_, version)| version.to_string()).collect();
+        assert_eq!((keys.len(), versions.len()), (300, 300));
+    }
+}
