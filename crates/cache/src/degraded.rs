@@ -150,17 +150,10 @@ impl Core {
         may
     }
 
-    /// Reads a key where that may be, with nothing in the place of what a sick backend does not give.
-    pub(crate) async fn reading<R>(
-        &self,
-        operation: Operation,
-        key: Key,
-        read: impl Future<Output = Result<Option<R>>>,
-    ) -> Result<Option<R>> {
-        if !self.may_read(operation, key).await {
-            return Ok(None);
-        }
-        Ok(self.unless_sick(operation, read.await)?.flatten())
+    /// What a read came to, with nothing in the place of what a sick backend does not give. No function that takes the read as a
+    /// future: that would hold it twice.
+    pub(crate) fn nothing_if_sick<R>(&self, operation: Operation, read: Result<Option<R>>) -> Result<Option<R>> {
+        Ok(self.unless_sick(operation, read)?.flatten())
     }
 
     /// Remembers a delete that did not reach the index.

@@ -36,7 +36,11 @@ impl Core {
         fallback: Fallback,
         options: GetOptions,
     ) -> Result<Option<(T, Record)>> {
-        self.reading(Operation::Get, key, self.read(key, fields, fallback, options)).await
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(None);
+        }
+        let read = self.read(key, fields, fallback, options).await;
+        self.nothing_if_sick(Operation::Get, read)
     }
 
     /// As [`get_fresh`](Self::get_fresh); errors of sick backends are errors.
@@ -67,7 +71,11 @@ impl Core {
 
     /// The value of a key, read by this handler, registered or not.
     pub(crate) async fn get_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
-        self.reading(Operation::Get, key, self.read_as(key, handler)).await
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(None);
+        }
+        let read = self.read_as(key, handler).await;
+        self.nothing_if_sick(Operation::Get, read)
     }
 
     async fn read_as<T: Any + Send + Sync>(&self, key: Key, handler: HandlerRef) -> Result<Option<T>> {
@@ -83,7 +91,11 @@ impl Core {
         key: Key,
         fallback: Fallback,
     ) -> Result<Option<Arc<T>>> {
-        self.reading(Operation::Get, key, self.read_shared(key, fallback)).await
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(None);
+        }
+        let read = self.read_shared(key, fallback).await;
+        self.nothing_if_sick(Operation::Get, read)
     }
 
     async fn read_shared<T: Any + Send + Sync>(&self, key: Key, fallback: Fallback) -> Result<Option<Arc<T>>> {
@@ -224,7 +236,11 @@ impl Core {
 
     /// A reader of the bytes or the text of a key, or `None`, counted by its reason.
     pub(crate) async fn reader(&self, key: Key) -> Result<Option<ValueReader>> {
-        self.reading(Operation::Get, key, self.read_reader(key)).await
+        if !self.may_read(Operation::Get, key).await {
+            return Ok(None);
+        }
+        let read = self.read_reader(key).await;
+        self.nothing_if_sick(Operation::Get, read)
     }
 
     async fn read_reader(&self, key: Key) -> Result<Option<ValueReader>> {
@@ -285,7 +301,11 @@ impl Core {
 
     /// The record of a key, if it is there and live.
     pub(crate) async fn record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
-        self.reading(Operation::Metadata, key, self.read_record(key, fields)).await
+        if !self.may_read(Operation::Metadata, key).await {
+            return Ok(None);
+        }
+        let read = self.read_record(key, fields).await;
+        self.nothing_if_sick(Operation::Metadata, read)
     }
 
     async fn read_record(&self, key: Key, fields: Fields) -> Result<Option<Record>> {
