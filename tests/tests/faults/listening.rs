@@ -26,6 +26,29 @@ fn check_hears(cache: &Cache, other: &Cache, number: &mut u64) {
     until("the change is heard of", || cache.get("key").ok().flatten() == Some(*number));
 }
 
+/// A copy of before may be served until the loss of the listener is noticed, within the bound, and never again after that.
+fn check_doubts(cache: &Cache, old: u64, lost_at: Instant) {
+    until("the copy is doubted", || match cache.get::<u64>("key") {
+        Ok(got) => {
+            assert_eq!(got, Some(old));
+            assert!(lost_at.elapsed() < BOUND, "a stale copy is served for too long");
+            false
+        }
+        Err(error) => !line(&error).is_empty(),
+    });
+}
+
+/// The index is asked as soon as it answers, and nothing older is served.
+fn check_asks(cache: &Cache, number: u64) {
+    until("the index is asked", || match cache.get("key") {
+        Ok(got) => {
+            assert_eq!(got, Some(number));
+            true
+        }
+        Err(_) => false,
+    });
+}
+
 #[test]
 fn a_listener_that_is_cut_off_serves_nothing_stale_and_listens_again() {
     let team = Team::new();
@@ -39,26 +62,12 @@ fn a_listener_that_is_cut_off_serves_nothing_stale_and_listens_again() {
         let cut_at = Instant::now();
         number += 1;
         other.put("key", &number).unwrap();
-        // A copy of before may be served until the cut is noticed, and never again after that.
-        until("the copy is doubted", || match cache.get::<u64>("key") {
-            Ok(got) => {
-                assert_eq!(got, Some(number - 1));
-                assert!(cut_at.elapsed() < BOUND, "a stale copy is served");
-                false
-            }
-            Err(error) => !line(&error).is_empty(),
-        });
+        check_doubts(&cache, number - 1, cut_at);
         for _ in 0..5 {
             assert!(cache.get::<u64>("key").is_err(), "nobody can be asked");
         }
         team.heal();
-        until("the index is asked", || match cache.get("key") {
-            Ok(got) => {
-                assert_eq!(got, Some(number));
-                true
-            }
-            Err(_) => false,
-        });
+        check_asks(&cache, number);
         check_hears(&cache, &other, &mut number);
     }
 }
@@ -75,21 +84,8 @@ fn a_listener_that_dies_without_a_sign_is_noticed_within_the_bound() {
     let died_at = Instant::now();
     number += 1;
     other.put("key", &number).unwrap();
-    until("the copy is doubted", || match cache.get::<u64>("key") {
-        Ok(got) => {
-            assert_eq!(got, Some(number - 1));
-            assert!(died_at.elapsed() < BOUND, "a stale copy is served for too long");
-            false
-        }
-        Err(error) => !line(&error).is_empty(),
-    });
+    check_doubts(&cache, number - 1, died_at);
     team.heal();
-    until("the index is asked", || match cache.get("key") {
-        Ok(got) => {
-            assert_eq!(got, Some(number));
-            true
-        }
-        Err(_) => false,
-    });
+    check_asks(&cache, number);
     check_hears(&cache, &other, &mut number);
 }
